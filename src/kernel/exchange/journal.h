@@ -47,6 +47,7 @@ const char *th_journal_schema(void);
 
 /* The writer's hooks call these. */
 void th_journal_begin(th_journal *journal);                 /* forget what was staged and not committed */
+void th_journal_log(const th_journal *journal, char ret_log[TH_LOG_TEXT]); /* the log that is being appended to */
 /* The index that the next staged entry will have (entries carry their own index). */
 uint64_t th_journal_next(const th_journal *journal);
 int64_t th_journal_batch_time(th_journal *journal);         /* one time for all entries of this commit; ascending between commits */

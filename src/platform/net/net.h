@@ -70,6 +70,9 @@ struct th_request {
     th_buf out;            /* the body */
     th_error error;
     void *ctx;             /* free for the handler */
+    /* Set before th_request_finish: then runs on an I/O thread, after the hand-over, to fill in the answer (building texts
+     * does not belong on the writer's thread). NULL = the answer is there already. Its return value is ignored. */
+    th_handler then;
 };
 
 th_str th_request_header(const th_request *rq, const char *name); /* {NULL,0} when absent */

@@ -59,6 +59,9 @@ TH_MUST_USE th_status th_people_list(th_people *people, th_arena *arena, th_str 
 /* The identity number of a citizen's account, unsealed: only for acting on that citizen's own request. */
 TH_MUST_USE th_status th_people_id_number(th_people *people, th_db *db, th_str account, th_arena *arena, th_str *ret_id,
                                           th_error *error);
+/* The same for those who hold the node's secret but not the th_people: reads people_account through this part's own code. */
+TH_MUST_USE th_status th_people_id_number_read(const uint8_t secret[32], th_db *db, th_str account, th_arena *arena,
+                                               th_str *ret_id, th_error *error);
 /* The node's keyed pseudonym of an identity number: 32 hex digits. */
 enum { TH_SUBJECT_TEXT = 33 };
 void th_people_subject(const uint8_t secret[32], th_str id_number, char ret_subject[TH_SUBJECT_TEXT]);

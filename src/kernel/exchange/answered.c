@@ -1,0 +1,407 @@
+/* answered.c — a provider's answer: believed only as far as it is proved; then journaled here and handed to those who asked. */
+#include "kernel/exchange/ask-private.h"
+
+#include <string.h>
+
+static th_status broken(th_error *error, const char *zh, const char *en)
+{
+    return th_fail(error, TH_UNAVAILABLE, "answer-invalid", zh, en);
+}
+
+static bool hash_read(const th_json *value, th_hash *ret)
+{
+    th_arena arena;
+    th_str bytes;
+    if (!value || value->type != TH_JSON_STRING || value->text.n != 43)
+        return false;
+    th_arena_open(&arena, 4096);
+    bool ok = th_unbase64url(&arena, value->text, &bytes) == TH_OK && bytes.n == TH_HASH_SIZE;
+    if (ok)
+        memcpy(ret->b, bytes.p, TH_HASH_SIZE);
+    th_arena_close(&arena);
+    return ok;
+}
+
+static bool hashes_read(const th_json *array, size_t max, th_arena *arena, th_hash **ret, size_t *ret_n)
+{
+    if (!array || array->type != TH_JSON_ARRAY || array->count > max)
+        return false;
+    th_hash *all = th_alloc_array(arena, array->count + 1, sizeof *all);
+    size_t n = 0;
+    for (const th_json *v = th_json_first(array); all && v; v = th_json_next(array, v))
+        if (!hash_read(v, &all[n++]))
+            return false;
+    *ret = all;
+    *ret_n = n;
+    return all != NULL;
+}
+
+/* ---- the trailer: entries rebuilt, root recomputed, head checked ---- */
+
+th_status th_trailer_read(th_str line, size_t n, th_arena *arena, th_trailer *ret_trailer, th_error *error)
+{
+    const th_json *root;
+    th_trailer t = {0};
+    if (th_json_parse(line, arena, &root, NULL))
+        return broken(error, "答复尾行不是合法的 JSON", "The trailer is not valid JSON");
+    const th_json *j = th_json_get(root, "journal"), *range = th_json_get(j, "range");
+    th_str log = th_json_str(j, "log");
+    t.first = th_json_int(j, "first", -1);
+    bool ok = t.first >= 0 && th_time_parse(th_json_str(j, "at"), &t.at_us) &&
+              hashes_read(th_json_get(j, "private"), n, arena, &t.private_hashes, &t.private_n) && t.private_n == n &&
+              hashes_read(th_json_get(range, "left"), TH_MERKLE_DEPTH, arena, &t.left, &t.left_n) &&
+              hashes_read(th_json_get(range, "right"), TH_MERKLE_DEPTH, arena, &t.right, &t.right_n);
+    if (!ok || th_head_read(th_json_get(j, "head"), &t.head, NULL) || !th_str_is(log, t.head.log))
+        return broken(error, "答复尾行缺少日志证明", "The trailer lacks the journal's proof");
+    *ret_trailer = t;
+    return TH_OK;
+}
+
+/* Entries as the provider must have written them, in `entries` but for what the trailer tells; then up to the signed root. */
+th_status th_trailer_prove(const th_trailer *t, th_entry *entries, size_t n, th_arena *arena, th_receipt **ret_receipts,
+                           th_error *error)
+{
+    th_hash *leaves = th_alloc_array(arena, n, sizeof *leaves), root, *paths;
+    th_receipt *receipts = th_alloc_array(arena, n, sizeof *receipts);
+    uint8_t *lengths;
+    th_buf buf;
+    if (!leaves || !receipts)
+        return th_fail(error, TH_NO_MEMORY, "no-memory", "内存不足", "Out of memory");
+    for (size_t i = 0; i < n; i++) {
+        entries[i].index = (uint64_t)t->first + i;
+        entries[i].at_us = t->at_us;
+        entries[i].direction = TH_STR("answered");
+        entries[i].private_hash = t->private_hashes[i];
+        th_buf_open(&buf, arena, TH_ENTRY_MAX);
+        th_entry_write(&buf, &entries[i]);
+        receipts[i] = (th_receipt){.entry = th_buf_view(&buf), .index = entries[i].index, .head = t->head};
+        leaves[i] = th_merkle_leaf(t->head.suite, receipts[i].entry);
+    }
+    th_status status = th_merkle_range(t->head.suite, (uint64_t)t->first, leaves, n, t->head.size, t->left, t->left_n, t->right,
+                                       t->right_n, arena, &root, &paths, &lengths);
+    if (status || !th_hash_eq(&root, &t->head.root))
+        return broken(error, "答复的日志证明不成立", "The answer's proof of its journal does not hold");
+    for (size_t i = 0; i < n; i++) {
+        receipts[i].path = paths + i * TH_MERKLE_DEPTH;
+        receipts[i].path_n = lengths[i];
+    }
+    *ret_receipts = receipts;
+    return TH_OK;
+}
+
+static th_status proof_check(th_batch_out *b, th_str line, th_error *error)
+{
+    th_trailer t;
+    char member[TH_CODE_TEXT];
+    th_status status = th_trailer_read(line, b->n, &b->arena, &t, error);
+    if (!status)
+        status = th_head_check(&t.head, b->trust, error);
+    if (status)
+        return status;
+    if (!th_log_member(th_str_of(t.head.log), member) || strcmp(member, b->outgoing.peer) != 0)
+        return broken(error, "日志头不属于该节点", "The tree head is of another node's log");
+    th_entry *entries = th_alloc_array(&b->arena, b->n, sizeof *entries);
+    if (!entries)
+        return th_fail(error, TH_NO_MEMORY, "no-memory", "内存不足", "Out of memory");
+    for (size_t i = 0; i < b->n; i++) {
+        const th_item *item = b->items[i];
+        entries[i] = (th_entry){.peer = th_str_of(b->ex->code),
+                                .id = th_str_of(item->id),
+                                .leaf = b->leaves[i],
+                                .answer = b->answers[i],
+                                .item = item->item,
+                                .case_id = item->case_id,
+                                .grant = item->grant};
+    }
+    b->head = t.head;
+    return th_trailer_prove(&t, entries, b->n, &b->arena, &b->receipts, error);
+}
+
+/* Later, from what is stored of the batch: the receipt of one of its lines. */
+th_status th_receipt_cut(th_exchange *ex, th_str request, th_str answer, th_str trailer, size_t line, th_arena *arena,
+                         th_receipt *ret_receipt)
+{
+    th_str *lines, *answers;
+    size_t n, answer_n;
+    th_trailer t;
+    th_receipt *receipts;
+    th_suite suite = th_key_suite(ex->message_key);
+    th_status status = th_lines_split(request, TH_BATCH_LINES_MAX, arena, &lines, &n, NULL);
+    if (!status)
+        status = th_lines_split(answer, TH_BATCH_LINES_MAX, arena, &answers, &answer_n, NULL);
+    if (!status && (n != answer_n || line >= n))
+        status = TH_CORRUPT;
+    if (!status)
+        status = th_trailer_read(trailer, n, arena, &t, NULL);
+    th_entry *entries = status ? NULL : th_alloc_array(arena, n, sizeof *entries);
+    if (!entries)
+        return status ? status : TH_NO_MEMORY;
+    for (size_t i = 0; i < n; i++) {
+        th_message m;
+        status = th_message_read(lines[i], arena, &m, NULL);
+        if (status)
+            return status;
+        entries[i] = (th_entry){.peer = th_str_of(ex->code),
+                                .id = th_str_keep(arena, th_str_of(m.id)),
+                                .leaf = th_merkle_leaf(suite, lines[i]),
+                                .answer = th_merkle_leaf(suite, answers[i]),
+                                .item = m.item,
+                                .case_id = m.case_id,
+                                .grant = m.grant};
+    }
+    status = th_trailer_prove(&t, entries, n, arena, &receipts, NULL);
+    if (!status)
+        *ret_receipt = receipts[line];
+    return status;
+}
+
+/* ---- lines ---- */
+
+static void line_read(th_batch_out *b, size_t i)
+{
+    const th_json *root;
+    th_error *e = &b->errors[i];
+    if (th_json_parse(b->answer_lines[i], &b->arena, &root, NULL)) {
+        broken(e, "对方的答复不是合法的 JSON", "The peer's answer is not valid JSON");
+        return;
+    }
+    if (!th_str_is(th_json_str(root, "id"), b->items[i]->id)) {
+        broken(e, "答复的编号与请求不符", "The answer's id is not the request's");
+        return;
+    }
+    int http = (int)th_json_int(root, "status", 0);
+    const th_json *body = th_json_get(root, "body"), *problem = th_json_get(root, "problem");
+    if (http == 200 && body)
+        b->bodies[i] = body->raw;
+    else
+        (void)th_problem_read(problem ? problem->raw : (th_str){NULL, 0}, http, &b->arena, e);
+}
+
+th_status th_answer_check(th_batch_out *b, const th_wire *answer, th_error *error)
+{
+    th_suite suite;
+    size_t n;
+    if (answer->status != 200)
+        return th_problem_read(answer->body, answer->status, &b->arena, error);
+    th_status status = th_wire_check_answer(answer, &b->outgoing.wire, b->trust, b->outgoing.peer, th_now_us(&b->ex->env),
+                                            &b->arena, &suite, error);
+    if (!status)
+        status = th_lines_split(answer->body, TH_BATCH_LINES_MAX + 1, &b->arena, &b->answer_lines, &n, error);
+    if (status)
+        return status;
+    if (n != b->n + 1)
+        return broken(error, "答复行数与请求不符", "The number of answers differs from the number of messages");
+    b->answers = th_alloc_array(&b->arena, b->n, sizeof *b->answers);
+    b->errors = th_alloc_array(&b->arena, b->n, sizeof *b->errors);
+    b->bodies = th_alloc_array(&b->arena, b->n, sizeof *b->bodies);
+    if (!b->answers || !b->errors || !b->bodies)
+        return th_fail(error, TH_NO_MEMORY, "no-memory", "内存不足", "Out of memory");
+    /* The answer leaf is hashed with the batch's suite, as the provider does. */
+    for (size_t i = 0; i < b->n; i++)
+        b->answers[i] = th_merkle_leaf(b->envelope.suite, b->answer_lines[i]);
+    status = proof_check(b, b->answer_lines[b->n], error);
+    if (status)
+        return status;
+    b->proof = b->answer_lines[b->n];
+    b->answer_body = (th_str){answer->body.p, answer->body.n - b->proof.n - 1};
+    for (size_t i = 0; i < b->n; i++)
+        line_read(b, i);
+    return TH_OK;
+}
+
+/* ---- our own journal ---- */
+
+static th_status entry_stage(th_batch_out *b, size_t i, int64_t at_us, th_error *error)
+{
+    th_item *item = b->items[i];
+    const char *direction = item->ask ? "asked" : "sent";
+    th_buf buf;
+    th_entry entry = {
+        .index = th_journal_next(b->ex->journal),
+        .at_us = at_us,
+        .direction = th_str_of(direction),
+        .peer = th_str_of(b->outgoing.peer),
+        .id = th_str_of(item->id),
+        .leaf = b->leaves[i],
+        .answer = b->answers[i],
+        .item = item->item,
+        .case_id = item->case_id,
+        .grant = item->grant,
+    };
+    th_private_hash(b->ex, direction, item->id, th_str_of(item->subject), item->operator_account, &entry.private_hash);
+    th_buf_open(&buf, &b->arena, TH_ENTRY_MAX);
+    th_entry_write(&buf, &entry);
+    if (!th_buf_ok(&buf))
+        return th_fail(error, TH_TOO_LARGE, "entry-too-long", "日志条目过长", "The journal entry is too long");
+    return th_journal_stage(b->ex->journal, th_buf_view(&buf), NULL, error);
+}
+
+/* A refusal that another try cannot mend. */
+static bool is_final(const th_error *e)
+{
+    return e->status != TH_OK && e->status != TH_BUSY && e->status != TH_UNAVAILABLE && e->status != TH_TIMEOUT &&
+           e->status != TH_NO_SPACE && e->status != TH_IO && strcmp(e->type, "clock-skew") != 0;
+}
+
+static th_status outbox_rows(th_batch_out *b, th_db *db, int64_t now, th_error *error)
+{
+    th_status status = TH_OK;
+    for (size_t i = 0; !status && i < b->n; i++) {
+        int64_t seq = b->items[i]->outbox_seq;
+        const th_error *e = &b->errors[i];
+        if (!seq)
+            continue;
+        if (e->status == TH_OK || is_final(e))
+            status = th_outbox_settle(db, b->outgoing.peer, seq, e->status ? e : NULL, now, error);
+        else
+            status = th_outbox_retry(db, b->outgoing.peer, seq, now + 2 * TH_SECOND_US, error);
+    }
+    return status;
+}
+
+static th_status answered_apply(th_change *change, th_db *db, th_error *error)
+{
+    th_batch_out *b = change->ctx;
+    int64_t at = th_journal_batch_time(b->ex->journal);
+    uint64_t first = th_journal_next(b->ex->journal);
+    char log[TH_LOG_TEXT];
+    th_status status = TH_OK;
+    th_value *values = th_alloc_array(&b->arena, b->n * 3, sizeof *values);
+    if (!values)
+        return TH_NO_MEMORY;
+    for (size_t i = 0; !status && i < b->n; i++) {
+        status = entry_stage(b, i, at, error);
+        values[3 * i] = th_v_text(th_str_of(b->items[i]->id));
+        values[3 * i + 1] = th_v_text(th_str_of(b->batch_id));
+        values[3 * i + 2] = th_v_int((int64_t)i);
+    }
+    th_journal_log(b->ex->journal, log);
+    th_str request = b->outgoing.wire.body;
+    th_value row[] = {th_v_text(th_str_of(b->batch_id)), th_v_text(th_str_of(b->outgoing.peer)), th_v_text(TH_STR("out")),
+                      th_v_int(at), th_v_blob(request.p, request.n), th_v_blob(b->answer_body.p, b->answer_body.n),
+                      th_v_text(th_str_of(log)), th_v_int((int64_t)first), th_v_text(b->proof)};
+    if (!status)
+        status = th_db_exec(db,
+                            "INSERT INTO exchange_batch (id, peer, direction, at, request, answer, log, first, proof) "
+                            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                            row, TH_COUNT(row), NULL, error);
+    if (!status)
+        status = th_db_exec_many(db,
+                                 "INSERT INTO exchange_sent (id, batch, line) VALUES (?1, ?2, ?3) "
+                                 "ON CONFLICT (id) DO UPDATE SET batch = excluded.batch, line = excluded.line",
+                                 values, 3, b->n, error);
+    if (!status && b->has_outbox)
+        status = outbox_rows(b, db, at, error);
+    return status;
+}
+
+static void item_hand_over(th_batch_out *b, size_t i)
+{
+    th_item *item = b->items[i];
+    th_ask *ask = item->ask;
+    th_buf buf;
+    if (!ask)
+        return;
+    th_buf_open(&buf, item->arena, 64 * 1024);
+    th_pen pen = th_pen_on(&buf);
+    th_receipt_write(&pen, &b->receipts[i]);
+    ask->receipt = th_buf_ok(&buf) ? th_buf_view(&buf) : (th_str){NULL, 0};
+    if (b->errors[i].status == TH_OK) {
+        ask->answer = th_str_keep(item->arena, b->bodies[i]);
+        th_item_done(item, ask->answer.p && ask->receipt.p ? TH_OK : TH_NO_MEMORY, NULL);
+    } else {
+        th_item_done(item, b->errors[i].status, &b->errors[i]);
+    }
+}
+
+static void notify_batch(th_batch_out *b)
+{
+    th_arena arena;
+    size_t failed = 0;
+    if (!b->ex->watcher)
+        return;
+    for (size_t i = 0; i < b->n; i++)
+        failed += b->errors[i].status != TH_OK;
+    bool gossip_only = b->n == 1 && !b->items[0]->ask && !b->items[0]->outbox_seq;
+    th_arena_open(&arena, 4096);
+    th_str json = th_strf(&arena, "{\"from\":\"%s\",\"to\":\"%s\",\"type\":\"%s\",\"count\":%zu,\"failed\":%zu,\"us\":%lld}",
+                          b->ex->code, b->outgoing.peer, gossip_only ? "heads" : b->has_outbox ? "effect" : "ask", b->n, failed,
+                          (long long)(th_now_us(&b->ex->env) - b->sent_us));
+    th_exchange_notify(b->ex, "message", json);
+    th_arena_close(&arena);
+}
+
+static void answered_reply(th_change *change, th_status status, const th_error *error)
+{
+    th_batch_out *b = change->ctx;
+    th_exchange *ex = b->ex;
+    char peer[TH_CODE_TEXT];
+    memcpy(peer, b->outgoing.peer, sizeof peer);
+    th_error e = {0};
+    if (status) {
+        if (error)
+            e = *error;
+        if (!e.status)
+            th_fail(&e, status, "store-failed", "本节点无法记录答复", "This node could not record the answer");
+    }
+    th_peer_settle(b, true, NULL);
+    for (size_t i = 0; i < b->n; i++) {
+        if (status && b->items[i]->ask)
+            th_item_done(b->items[i], status, &e);
+        else if (!status)
+            item_hand_over(b, i);
+    }
+    if (!status)
+        notify_batch(b);
+    bool again = b->has_outbox;
+    if (again) {
+        pthread_mutex_lock(&ex->lock);
+        th_peer *p = th_peer_find(ex, th_str_of(peer));
+        if (p)
+            p->outbox_waits = true;
+        pthread_mutex_unlock(&ex->lock);
+    }
+    th_batch_out_close(b);
+    th_peer_wake(ex, peer);
+}
+
+/* Every ask of the batch hears `error`; what is left of the batch are its outbox rows. */
+static void asks_end(th_batch_out *b, th_status status, const th_error *error)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->items[i]->ask)
+            th_item_done(b->items[i], status, error);
+        else if (b->items[i]->outbox_seq)
+            b->items[kept++] = b->items[i];
+    }
+    b->n = kept;
+}
+
+void th_exchange_answered(th_exchange *ex, th_outgoing *outgoing, const th_wire *answer)
+{
+    th_batch_out *b = outgoing->priv;
+    th_error error = {0};
+    th_status status = th_answer_check(b, answer, &error);
+    if (status) {
+        /* A refused batch: asks that another try cannot help hear it now; the rest waits for a better moment. */
+        th_log(TH_LOG_WARN, "batch-failed", "peer", b->outgoing.peer, "type", error.type, NULL);
+        if (is_final(&error) || strcmp(error.type, "answer-invalid") == 0)
+            asks_end(b, status, &error);
+        th_exchange_failed(ex, outgoing, status, &error);
+        return;
+    }
+    th_gossip_saw(ex, &b->head, b->outgoing.peer, true);
+    b->change = (th_change){.apply = answered_apply, .reply = answered_reply, .ctx = b};
+    /* The answer's bytes belong to the carrier and go when this returns. */
+    th_str kept = th_str_keep(&b->arena, b->answer_body), proof = th_str_keep(&b->arena, b->proof);
+    for (size_t i = 0; i < b->n; i++)
+        if (b->bodies[i].p)
+            b->bodies[i].p = kept.p + (b->bodies[i].p - b->answer_body.p);
+    b->answer_body = kept;
+    b->proof = proof;
+    if (!kept.p || !proof.p || th_writer_submit(ex->writer, &b->change)) {
+        th_fail(&error, TH_BUSY, "writer-busy", "本节点繁忙，请稍后再试", "This node is busy; try again shortly");
+        th_exchange_failed(ex, outgoing, TH_BUSY, &error);
+    }
+}

@@ -1,0 +1,544 @@
+/* ask.c — asks gather in a queue per peer; `next` makes a signed batch of what waits.
+ *
+ * No timers: an idle link takes what is there at once. While batches are in flight another one starts only when enough waits to be
+ * worth its two signatures, so that batches grow with the load by themselves. */
+#include "kernel/exchange/ask-private.h"
+
+#include <string.h>
+
+enum { DEFAULT_DEADLINE_S = 10, WORTH_A_BATCH = 128, ITEM_ARENA_MAX = 1 << 20, RETRY_FIRST_MS = 100, RETRY_MAX_MS = 5000 };
+
+/* ---- asking ---- */
+
+static th_status grant_choose(th_exchange *ex, th_ask *ask, const th_grants *grants, th_arena *arena, th_str *ret_grant,
+                              th_error *error)
+{
+    const th_message_type *type = th_type_find(ex, ask->type);
+    th_wanted wanted = {0};
+    th_str id_number;
+    const th_grant *grant;
+    th_message message = {.type = ask->type, .item = ask->item, .case_id = ask->case_id, .office = ask->office,
+                          .consent = ask->consent};
+    if (!type)
+        return th_fail(error, TH_UNPROCESSABLE, "unknown-type", "没有这类报文", "There is no such type of message");
+    th_status status = th_json_parse(ask->body, arena, &message.body, error);
+    if (!status)
+        status = type->wanted(type->ctx, &message, arena, &wanted, &id_number, error);
+    if (status)
+        return status;
+    wanted.consumer_member = th_str_of(ex->code);
+    wanted.consumer_office = ask->office;
+    wanted.item = ask->item;
+    wanted.has_consent = ask->consent.n > 0;
+    if (ask->grant.n) {
+        grant = th_grants_find(grants, ask->grant);
+        if (!grant)
+            return th_fail_field(error, "/grant", "no-grant", "没有这项授权", "There is no such grant"), TH_FORBIDDEN;
+        status = th_grant_check(grant, &wanted, th_now_us(&ex->env), error);
+    } else {
+        status = th_grants_choose(grants, &wanted, th_now_us(&ex->env), &grant, error);
+    }
+    if (!status)
+        *ret_grant = grant->id;
+    return status;
+}
+
+static th_item *item_make(th_exchange *ex, th_ask *ask, th_str grant)
+{
+    th_item *item = th_new(sizeof *item);
+    if (!item)
+        return NULL;
+    th_arena_open(&item->own, ITEM_ARENA_MAX);
+    item->ask = ask;
+    item->arena = ask->arena ? ask->arena : &item->own;
+    item->office = ask->office;
+    item->operator_account = ask->operator_account;
+    item->item = ask->item.n ? ask->item : (th_str){NULL, 0};
+    item->case_id = ask->case_id.n ? ask->case_id : (th_str){NULL, 0};
+    item->grant = grant.p ? th_str_keep(&item->own, grant) : grant;
+    memcpy(item->subject, ask->subject, sizeof item->subject);
+    item->deadline_us = ask->deadline_us ? ask->deadline_us : th_now_us(&ex->env) + DEFAULT_DEADLINE_S * TH_SECOND_US;
+    th_uuid7(&ex->env, item->id);
+    memcpy(ask->id, item->id, sizeof ask->id);
+    ask->priv = item;
+    return item;
+}
+
+static void item_close(th_item *item)
+{
+    th_arena_close(&item->own);
+    th_free(item);
+}
+
+static th_status line_build(th_exchange *ex, th_item *item)
+{
+    th_buf buf;
+    char operator_text[33];
+    th_ask *ask = item->ask;
+    /* Not the caller's arena: earlier asks of the same call may be answered into that one while this line is built. */
+    th_buf_open(&buf, &item->own, TH_LINE_MAX);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    th_pen_ktext(&pen, "id", item->id);
+    th_pen_kstr(&pen, "type", ask->type);
+    th_pen_kstr(&pen, "to", ask->provider);
+    th_pen_ktime(&pen, "at", th_now_us(&ex->env));
+    if (item->grant.n)
+        th_pen_kstr(&pen, "grant", item->grant);
+    th_pen_key(&pen, "purpose");
+    th_pen_object(&pen);
+    th_pen_kstr(&pen, "item", ask->item);
+    if (ask->case_id.n)
+        th_pen_kstr(&pen, "case", ask->case_id);
+    th_pen_end(&pen, '}');
+    th_pen_key(&pen, "actor");
+    th_pen_object(&pen);
+    if (ask->office.n)
+        th_pen_kstr(&pen, "office", ask->office);
+    if (ask->operator_account.n) {
+        th_operator_pseudonym(ex, ask->operator_account, operator_text);
+        th_pen_ktext(&pen, "operator", operator_text);
+    }
+    th_pen_end(&pen, '}');
+    if (ask->consent.n)
+        th_pen_kstr(&pen, "consent", ask->consent);
+    th_pen_kraw(&pen, "body", ask->body);
+    th_pen_end(&pen, '}');
+    item->line = th_buf_view(&buf);
+    return th_buf_ok(&buf) ? TH_OK : TH_TOO_LARGE;
+}
+
+static void queue_put(th_peer *peer, th_item *item)
+{
+    item->next = NULL;
+    *peer->last = item;
+    peer->last = &item->next;
+    peer->waiting++;
+}
+
+static th_status enqueue(th_exchange *ex, th_ask *ask, th_str grant, th_error *error)
+{
+    th_item *item = item_make(ex, ask, grant);
+    if (!item)
+        return th_fail(error, TH_NO_MEMORY, "no-memory", "内存不足", "Out of memory");
+    th_status status = line_build(ex, item);
+    if (status) {
+        item_close(item);
+        return th_fail(error, status, "line-too-long", "报文超过 64 KiB", "The message is longer than 64 KiB");
+    }
+    pthread_mutex_lock(&ex->lock);
+    th_peer *peer = th_peer_find(ex, ask->provider);
+    if (!peer)
+        status = TH_FORBIDDEN;
+    else if (peer->waiting >= TH_PEER_QUEUE_MAX)
+        status = TH_BUSY;
+    else
+        queue_put(peer, item);
+    pthread_mutex_unlock(&ex->lock);
+    if (!status)
+        return TH_OK;
+    item_close(item);
+    return status == TH_BUSY
+               ? th_fail(error, TH_BUSY, "queue-full", "等待发送的请求过多", "Too many asks wait for this peer")
+               : th_fail(error, TH_FORBIDDEN, "unknown-member", "对方不是区域成员", "The provider is not a member of the region");
+}
+
+static th_status ask_admit(th_exchange *ex, th_ask *ask, const th_trust *trust, th_error *error)
+{
+    th_arena scratch;
+    th_str grant = {NULL, 0};
+    th_status status = TH_OK;
+    const th_member *member = th_trust_member(trust, ask->provider);
+    if (!member)
+        return th_fail(error, TH_FORBIDDEN, "unknown-member", "对方不是区域成员", "The provider is not a member of the region");
+    if (member->suspended)
+        return th_fail(error, TH_FORBIDDEN, "suspended-member", "该成员已被区域暂停", "This member is suspended by the region");
+    const th_message_type *type = th_type_find(ex, ask->type);
+    if (type && type->granted && !th_str_is(ask->type, "looks")) {
+        th_grants *grants = th_exchange_grants(ex, ask->provider);
+        if (!grants)
+            return th_fail(error, TH_UNAVAILABLE, "grants-unknown", "尚未取得提供方的授权清单",
+                           "The provider's grants have not been fetched yet");
+        th_arena_open(&scratch, 256 * 1024);
+        status = grant_choose(ex, ask, grants, &scratch, &grant, error);
+        if (!status)
+            status = enqueue(ex, ask, grant, error);
+        th_arena_close(&scratch);
+        th_grants_release(grants);
+        return status;
+    }
+    return enqueue(ex, ask, grant, error);
+}
+
+th_status th_exchange_ask(th_exchange *ex, th_ask *asks, size_t n, th_error *error)
+{
+    th_error first = {0};
+    th_status status = TH_OK;
+    th_trust *trust = th_exchange_trust(ex);
+    if (!trust)
+        return th_fail(error, TH_UNAVAILABLE, "no-trust", "本节点尚无信任文件", "This node has no trust document yet");
+    status = th_trust_live(trust, th_now_us(&ex->env), error);
+    size_t queued = 0;
+    th_ask *next;
+    for (th_ask *ask = asks; !status && ask && n; ask = next, n--) {
+        next = ask->next;
+        th_error refusal = {0};
+        th_status outcome = ask_admit(ex, ask, trust, &refusal);
+        if (outcome == TH_OK) {
+            queued++;
+            th_peer_wake(ex, ((th_item *)ask->priv)->line.p ? th_trust_member(trust, ask->provider)->code : ex->code);
+        } else if (asks->next == NULL || n == 1) {
+            first = refusal;
+        }
+        if (outcome) { /* alone it is refused at once; among others it is answered like them */
+            ask->status = outcome;
+            ask->error = refusal;
+            if (queued || next)
+                ask->done(ask);
+            else
+                status = outcome;
+        }
+    }
+    if (status && error && first.status)
+        *error = first;
+    th_trust_release(trust);
+    return status;
+}
+
+void th_item_done(th_item *item, th_status status, const th_error *error)
+{
+    th_ask *ask = item->ask;
+    if (ask) {
+        ask->status = status;
+        if (error)
+            ask->error = *error;
+        ask->done(ask);
+        item_close(item);
+    }
+}
+
+/* ---- the next batch ---- */
+
+static th_item *overdue_take(th_exchange *ex, th_peer *peer)
+{
+    int64_t now = th_now_us(&ex->env);
+    th_item *late = NULL;
+    for (th_item **at = &peer->first; *at;) {
+        th_item *item = *at;
+        if (item->deadline_us > now) {
+            at = &item->next;
+            continue;
+        }
+        *at = item->next;
+        item->next = late;
+        late = item;
+        peer->waiting--;
+    }
+    peer->last = &peer->first;
+    while (*peer->last)
+        peer->last = &(*peer->last)->next;
+    return late;
+}
+
+static void overdue_end(th_item *late, const th_error *why)
+{
+    while (late) {
+        th_item *item = late;
+        late = item->next;
+        th_error error = *why;
+        if (!error.status) {
+            th_fail(&error, TH_UNAVAILABLE, "peer-unavailable", "对方节点在限期内没有回应", "The peer did not answer in time");
+            error.retry_after_s = 2;
+        }
+        th_item_done(item, error.status, &error);
+    }
+}
+
+static void items_take(th_exchange *ex, th_peer *peer, th_batch_out *b)
+{
+    size_t bytes = 0;
+    while (peer->first && b->n < ex->batch_lines) {
+        th_item *item = peer->first;
+        if (bytes + item->line.n + 1 > TH_BATCH_BYTES_MAX)
+            break;
+        bytes += item->line.n + 1;
+        peer->first = item->next;
+        if (!peer->first)
+            peer->last = &peer->first;
+        peer->waiting--;
+        b->items[b->n++] = item;
+    }
+}
+
+static void gossip_take(th_exchange *ex, th_peer *peer, th_batch_out *b)
+{
+    th_str body = {NULL, 0};
+    th_gossip_line(ex, peer, &b->arena, &body);
+    th_item *item = body.p ? th_alloc(&b->arena, sizeof *item) : NULL;
+    if (!item)
+        return;
+    char at[TH_TIME_TEXT];
+    th_uuid7(&ex->env, item->id);
+    th_time_utc(th_now_us(&ex->env), at);
+    item->line = th_strf(&b->arena, "{\"id\":\"%s\",\"type\":\"heads\",\"to\":\"%s\",\"at\":\"%s\",\"body\":%.*s}", item->id,
+                         peer->code, at, TH_FMT(body));
+    if (item->line.p)
+        b->items[b->n++] = item;
+}
+
+static bool outbox_take(th_exchange *ex, th_peer *peer, th_batch_out *b)
+{
+    th_item *rows;
+    size_t n, bytes = 0;
+    size_t room = ex->batch_lines - b->n;
+    if (!room || th_outbox_take(ex, peer, room < 500 ? room : 500, &b->outbox_arena, &rows, &n))
+        return false;
+    for (size_t i = 0; i < b->n; i++)
+        bytes += b->items[i]->line.n + 1;
+    for (size_t i = 0; i < n && bytes + rows[i].line.n + 1 <= TH_BATCH_BYTES_MAX; i++) {
+        bytes += rows[i].line.n + 1;
+        b->items[b->n++] = &rows[i];
+        b->has_outbox = true;
+    }
+    return n == room || n == 500;
+}
+
+static th_status batch_sign(th_exchange *ex, th_peer *peer, const th_member *member, th_batch_out *b)
+{
+    th_buf buf;
+    size_t bytes = 1;
+    th_suite suite = th_key_suite(ex->message_key);
+    b->leaves = th_alloc_array(&b->arena, b->n, sizeof *b->leaves);
+    for (size_t i = 0; i < b->n; i++)
+        bytes += b->items[i]->line.n + 1;
+    th_buf_open(&buf, &b->arena, bytes);
+    for (size_t i = 0; b->leaves && i < b->n; i++) {
+        b->leaves[i] = th_merkle_leaf(suite, b->items[i]->line);
+        th_buf_str(&buf, b->items[i]->line);
+        th_buf_char(&buf, '\n');
+    }
+    if (!b->leaves || !th_buf_ok(&buf))
+        return TH_NO_MEMORY;
+    b->envelope = (th_envelope){.n = (int64_t)b->n, .sequence = (int64_t)peer->sequence, .suite = suite};
+    memcpy(b->envelope.from, ex->code, sizeof b->envelope.from);
+    memcpy(b->envelope.to, peer->code, sizeof b->envelope.to);
+    b->envelope.root = th_merkle_root(suite, b->leaves, b->n);
+    th_wire *w = &b->outgoing.wire;
+    w->body = th_buf_view(&buf);
+    w->target_uri = th_strf(&b->arena, "%.*s/exchange/v1/batch", TH_FMT(member->peer));
+    th_status status = th_envelope_write(&b->envelope, &b->arena, &w->batch);
+    if (!status)
+        status = th_wire_sign_request(w, ex->message_key, &ex->env, &b->arena);
+    return status;
+}
+
+/* "sha256//…;sha256//…": the form that libcurl takes. */
+static th_str pins_write(const th_member *member, th_arena *arena)
+{
+    th_buf buf;
+    th_buf_open(&buf, arena, 512);
+    for (size_t i = 0; i < member->pin_count; i++) {
+        th_str pin = member->pins[i];
+        th_buff(&buf, "%ssha256//%.*s", i ? ";" : "", (int)(pin.n - 7), pin.p + 7);
+    }
+    return th_buf_ok(&buf) ? th_str_keep(arena, th_buf_view(&buf)) : (th_str){NULL, 0};
+}
+
+static th_batch_out *batch_open(th_exchange *ex)
+{
+    th_batch_out *b = th_new(sizeof *b);
+    if (!b)
+        return NULL;
+    b->ex = ex;
+    th_arena_open(&b->arena, 64u << 20);
+    th_arena_open(&b->outbox_arena, 64u << 20);
+    b->items = th_alloc_array(&b->arena, TH_BATCH_LINES_MAX + 1, sizeof(th_item *));
+    th_uuid7(&ex->env, b->batch_id);
+    if (!b->items) {
+        th_batch_out_close(b);
+        return NULL;
+    }
+    return b;
+}
+
+void th_batch_out_close(th_batch_out *b)
+{
+    th_trust_release(b->trust);
+    th_arena_close(&b->outbox_arena);
+    th_arena_close(&b->arena);
+    th_free(b);
+}
+
+/* Under lock: is it worth sending now? */
+static bool may_send(const th_exchange *ex, const th_peer *peer, int64_t now)
+{
+    if (peer->in_flight >= TH_WINDOW || now < peer->not_before_us)
+        return false;
+    if (peer->in_flight == 0)
+        return true;
+    size_t worth = ex->batch_lines < WORTH_A_BATCH ? 1 : WORTH_A_BATCH * peer->in_flight;
+    return peer->waiting >= worth;
+}
+
+static th_batch_out *gather(th_exchange *ex, th_peer *peer, const th_member *member, th_item **ret_late)
+{
+    th_batch_out *b = batch_open(ex);
+    if (!b)
+        return NULL;
+    pthread_mutex_lock(&ex->lock);
+    *ret_late = overdue_take(ex, peer);
+    bool send = may_send(ex, peer, th_now_us(&ex->env)) && member && !member->suspended;
+    bool outbox = send && peer->outbox_waits && !peer->outbox_in_flight;
+    if (send)
+        items_take(ex, peer, b);
+    if (outbox)
+        peer->outbox_waits = false;
+    pthread_mutex_unlock(&ex->lock);
+    bool more = outbox && outbox_take(ex, peer, b);
+    if (send && b->n < ex->batch_lines)
+        gossip_take(ex, peer, b);
+    pthread_mutex_lock(&ex->lock);
+    if (more)
+        peer->outbox_waits = true;
+    if (b->n) {
+        peer->in_flight++;
+        peer->sequence++;
+        peer->outbox_in_flight |= b->has_outbox;
+    } else {
+        peer->woken = false;
+    }
+    pthread_mutex_unlock(&ex->lock);
+    return b;
+}
+
+th_outgoing *th_exchange_next(th_exchange *ex, const char *code)
+{
+    th_item *late = NULL;
+    th_trust *trust = th_exchange_trust(ex);
+    pthread_mutex_lock(&ex->lock);
+    th_peer *peer = th_peer_find(ex, th_str_of(code));
+    pthread_mutex_unlock(&ex->lock);
+    if (!peer || !trust) {
+        th_trust_release(trust);
+        return NULL;
+    }
+    const th_member *member = th_trust_member(trust, th_str_of(code));
+    th_batch_out *b = gather(ex, peer, member, &late);
+    static const th_error none;
+    overdue_end(late, &none);
+    if (!b || b->n == 0) {
+        if (b)
+            th_batch_out_close(b);
+        th_trust_release(trust);
+        return NULL;
+    }
+    b->trust = trust;
+    b->sent_us = th_now_us(&ex->env);
+    memcpy(b->outgoing.peer, peer->code, sizeof b->outgoing.peer);
+    b->outgoing.pins = pins_write(member, &b->arena);
+    b->outgoing.lines = b->n;
+    b->outgoing.priv = b;
+    b->outgoing.deadline_us = b->sent_us + 10 * TH_SECOND_US;
+    th_error error = {0};
+    th_status status = batch_sign(ex, peer, member, b);
+    if (status) {
+        th_fail(&error, status, "sign-failed", "批次签名失败", "Signing the batch failed");
+        th_exchange_failed(ex, &b->outgoing, status, &error);
+        return NULL;
+    }
+    return &b->outgoing;
+}
+
+/* Under no lock. Asks go back to the front, in order, for another try within their deadlines; outbox rows are still in the store. */
+void th_items_requeue(th_exchange *ex, const char *code, th_batch_out *b)
+{
+    pthread_mutex_lock(&ex->lock);
+    th_peer *peer = th_peer_find(ex, th_str_of(code));
+    for (size_t i = b->n; peer && i-- > 0;) {
+        th_item *item = b->items[i];
+        if (!item->ask)
+            continue;
+        item->retried = true;
+        item->next = peer->first;
+        if (!peer->first)
+            peer->last = &item->next;
+        peer->first = item;
+        peer->waiting++;
+    }
+    if (peer && b->has_outbox)
+        peer->outbox_waits = true;
+    pthread_mutex_unlock(&ex->lock);
+}
+
+/* The batch is over: window, health, backoff. */
+void th_peer_settle(th_batch_out *b, bool ok, const th_error *error)
+{
+    th_exchange *ex = b->ex;
+    int64_t now = th_now_us(&ex->env);
+    pthread_mutex_lock(&ex->lock);
+    th_peer *peer = th_peer_find(ex, th_str_of(b->outgoing.peer));
+    if (peer) {
+        th_link_state *s = &peer->state;
+        peer->in_flight--;
+        if (b->has_outbox)
+            peer->outbox_in_flight = false;
+        s->batches++;
+        s->messages += b->n;
+        if (ok) {
+            s->up = true;
+            s->last_ok_us = now;
+            s->round_trip_us = now - b->sent_us;
+            s->error_type[0] = 0;
+            peer->failures = 0;
+            peer->not_before_us = 0;
+        } else {
+            int64_t pause_ms = RETRY_FIRST_MS << (peer->failures < 6 ? peer->failures : 6);
+            uint16_t jitter;
+            ex->env.random(ex->env.ctx, &jitter, sizeof jitter);
+            pause_ms = pause_ms > RETRY_MAX_MS ? RETRY_MAX_MS : pause_ms;
+            peer->not_before_us = now + pause_ms * 1000 * (768 + jitter % 512) / 1024;
+            peer->failures++;
+            s->up = false;
+            s->failures++;
+            s->last_error_us = now;
+            memcpy(s->error_type, error->type, sizeof s->error_type);
+        }
+    }
+    pthread_mutex_unlock(&ex->lock);
+}
+
+void th_exchange_failed(th_exchange *ex, th_outgoing *outgoing, th_status status, const th_error *error)
+{
+    th_batch_out *b = outgoing->priv;
+    th_error e = {0};
+    char peer[TH_CODE_TEXT];
+    if (error)
+        e = *error;
+    if (!e.status)
+        th_fail(&e, status, "peer-unavailable", "对方节点暂时无法连接", "The peer cannot be reached at the moment");
+    memcpy(peer, b->outgoing.peer, sizeof peer);
+    th_peer_settle(b, false, &e);
+    th_items_requeue(ex, peer, b);
+    th_batch_out_close(b);
+}
+
+void th_exchange_tick(th_exchange *ex)
+{
+    char codes[TH_MEMBERS_MAX][TH_CODE_TEXT];
+    size_t n = 0;
+    int64_t now = th_now_us(&ex->env);
+    pthread_mutex_lock(&ex->lock);
+    for (size_t i = 0; i < ex->peer_count; i++) {
+        th_peer *peer = &ex->peers[i];
+        bool self = strcmp(peer->code, ex->code) == 0;
+        bool gossip = !self && now - peer->gossip_at_us >= TH_GOSSIP_EVERY_S * TH_SECOND_US;
+        if (peer->waiting || peer->outbox_waits || gossip) {
+            memcpy(codes[n++], peer->code, TH_CODE_TEXT);
+            peer->woken = false;
+        }
+    }
+    pthread_mutex_unlock(&ex->lock);
+    for (size_t i = 0; i < n; i++)
+        th_peer_wake(ex, codes[i]);
+    th_consistency_tick(ex);
+}

@@ -1,0 +1,149 @@
+/* exchange-private.h — what the files of this part share. Locks: `lock` guards trust, grants, peers and their queues; it is held for
+ * moments only, never while calling out. */
+#ifndef TH_EXCHANGE_PRIVATE_H
+#define TH_EXCHANGE_PRIVATE_H
+#include "kernel/exchange/exchange.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+    TH_TYPES_MAX = 32,
+    TH_PEER_QUEUE_MAX = 20000,
+    TH_GOSSIP_EVERY_S = 10,
+    TH_ANSWER_MAX = 64 * 1024,
+    TH_MEMBER_BUDGET_PER_S = 50000, /* messages a second that one member may cause here */
+};
+
+/* One thing that waits to be a line of a batch: an ask, an outbox row or this node's own heads. */
+typedef struct th_item {
+    th_ask *ask;          /* NULL for outbox rows and gossip */
+    int64_t outbox_seq;   /* > 0: outbox row */
+    th_arena *arena;      /* where results go */
+    th_arena own;         /* used when the ask brought none */
+    th_str line;          /* built at the first send, then the same bytes at every retry */
+    char id[TH_ID_TEXT];
+    char subject[33];
+    th_str office, operator_account, item, case_id, grant;
+    int64_t deadline_us;
+    bool retried;
+    struct th_item *next;
+} th_item;
+
+typedef struct th_peer {
+    char code[TH_CODE_TEXT];
+    th_item *first, **last;
+    size_t waiting, in_flight;
+    bool outbox_waits;     /* there may be rows for this peer */
+    bool outbox_in_flight; /* one batch with outbox rows at a time keeps their order */
+    bool woken;        /* wake was called and next has not yet found nothing */
+    int64_t not_before_us; /* after a failure: no sending before */
+    int failures;      /* in a row */
+    uint64_t sequence;
+    int64_t gossip_at_us;
+    th_link_state state;
+    int64_t budget_at_us;
+    int64_t budget;
+    th_head verified;        /* the newest head that was proved to continue all earlier ones */
+    bool asking_consistency;
+    int64_t consistency_at_us;
+} th_peer;
+
+struct th_exchange {
+    char code[TH_CODE_TEXT];
+    th_store *store;
+    th_env env;
+    th_key *message_key, *journal_key;
+    char message_kid[TH_KID_TEXT];
+    uint8_t secret[32];
+    size_t batch_lines;
+    void (*wake)(void *ctx, const char *peer);
+    void *wake_ctx;
+    th_writer *writer;
+    th_journal *journal;
+    th_message_type types[TH_TYPES_MAX];
+    size_t type_count;
+    th_exchange_watcher watcher;
+    void *watcher_ctx;
+
+    pthread_mutex_t lock;
+    th_trust *trust;
+    struct { char provider[TH_CODE_TEXT]; th_grants *grants; } grants[TH_MEMBERS_MAX];
+    size_t grants_count;
+    th_peer peers[TH_MEMBERS_MAX];
+    size_t peer_count;
+    bool head_dirty[TH_MEMBERS_MAX];
+    /* committed outbox rows wait for these peers: collected in the transaction, woken after it */
+    char outbox_staged[TH_MEMBERS_MAX][TH_CODE_TEXT];
+    size_t outbox_staged_count;
+};
+
+/* exchange.c */
+th_peer *th_peer_find(th_exchange *ex, th_str code); /* under lock; made when a member; NULL otherwise */
+const th_message_type *th_type_find(const th_exchange *ex, th_str type);
+void th_private_hash(const th_exchange *ex, const char *direction, const char *id, th_str subject, th_str operator_account,
+                     th_hash *ret_hash);
+void th_operator_pseudonym(const th_exchange *ex, th_str account, char ret_text[33]);
+void th_exchange_notify(th_exchange *ex, const char *event, th_str json);
+void th_peer_wake(th_exchange *ex, const char *peer); /* not under lock */
+/* Blocking write of one simple change from a function (set-up paths). */
+typedef th_status (*th_simple_apply)(void *ctx, th_db *db, th_error *error);
+TH_MUST_USE th_status th_exchange_write(th_exchange *ex, th_simple_apply apply, void *ctx, th_error *error);
+
+/* wire.c: the signed envelope */
+typedef struct th_envelope { /* the Tonghui-Batch header */
+    char from[TH_CODE_TEXT], to[TH_CODE_TEXT];
+    int64_t n, sequence;
+    th_hash root;
+    th_suite suite;
+} th_envelope;
+TH_MUST_USE th_status th_envelope_write(const th_envelope *envelope, th_arena *arena, th_str *ret_header);
+TH_MUST_USE th_status th_envelope_read(th_str header, th_envelope *ret_envelope, th_error *error);
+TH_MUST_USE th_status th_wire_sign_request(th_wire *wire, const th_key *key, const th_env *env, th_arena *arena);
+TH_MUST_USE th_status th_wire_sign_answer(th_wire *answer, const th_wire *request, const th_key *key, const th_env *env,
+                                          th_arena *arena);
+/* Signature, digest and key of `member`; ret_created is when it was signed. */
+TH_MUST_USE th_status th_wire_check_request(const th_wire *wire, const th_trust *trust, const char *member, int64_t now_us,
+                                            th_arena *arena, int64_t *ret_created_us, th_suite *ret_suite, th_error *error);
+TH_MUST_USE th_status th_wire_check_answer(const th_wire *answer, const th_wire *request, const th_trust *trust,
+                                           const char *member, int64_t now_us, th_arena *arena, th_suite *ret_suite,
+                                           th_error *error);
+/* Split at line ends; every line ends with one. TH_INVALID / TH_TOO_LARGE. */
+TH_MUST_USE th_status th_lines_split(th_str body, size_t max, th_arena *arena, th_str **ret_lines, size_t *ret_n,
+                                     th_error *error);
+TH_MUST_USE th_status th_message_read(th_str line, th_arena *arena, th_message *ret_message, th_error *error);
+th_status th_status_of_http(int http);
+TH_MUST_USE th_status th_problem_read(th_str body, int http_status, th_arena *arena, th_error *ret_error);
+
+/* answered.c */
+TH_MUST_USE th_status th_receipt_cut(th_exchange *ex, th_str request, th_str answer, th_str trailer, size_t line,
+                                     th_arena *arena, th_receipt *ret_receipt);
+
+/* gossip.c */
+void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bool by_its_owner);
+void th_gossip_line(th_exchange *ex, th_peer *peer, th_arena *arena, th_str *ret_body); /* absent when nothing is new */
+TH_MUST_USE th_status th_gossip_open(th_exchange *ex, th_error *error);
+void th_alarm_raise(th_exchange *ex, const char *kind, const char *peer, const char *zh, const char *en, th_str detail);
+TH_MUST_USE th_status th_gossip_apply(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer,
+                                      th_error *error);
+
+/* outbox.c */
+TH_MUST_USE th_status th_outbox_take(th_exchange *ex, th_peer *peer, size_t max, th_arena *arena, th_item **ret_items,
+                                     size_t *ret_n);
+TH_MUST_USE th_status th_outbox_settle(th_db *db, const char *peer, int64_t seq, const th_error *refusal, int64_t now_us,
+                                       th_error *error);
+TH_MUST_USE th_status th_outbox_retry(th_db *db, const char *peer, int64_t seq, int64_t next_at_us, th_error *error);
+TH_MUST_USE th_status th_outbox_recover(th_exchange *ex, th_error *error);
+/* True when the effect is new; false when (origin, sequence) was applied before. */
+TH_MUST_USE th_status th_inbox_admit(th_db *db, const th_message *message, int64_t now_us, bool *ret_new, th_error *error);
+
+/* consistency.c */
+void th_consistency_tick(th_exchange *ex);
+void th_consistency_read(void *ctx, th_db *db, const th_message *const *messages, size_t n, th_arena *arena,
+                         th_answer **answers);
+
+/* looks.c */
+TH_MUST_USE th_status th_looks_wanted(void *ctx, const th_message *message, th_arena *arena, th_wanted *ret_wanted,
+                                      th_str *ret_id_number, th_error *error);
+void th_looks_read(void *ctx, th_db *db, const th_message *const *messages, size_t n, th_arena *arena, th_answer **answers);
+#endif

@@ -1,0 +1,141 @@
+-- migration 1: trust, grants, messages, access log, outbox, heads, alarms
+
+-- Every trust document that was in force. One row a version.
+-- reference
+CREATE TABLE exchange_trust (
+    version BIGINT PRIMARY KEY,
+    document TEXT NOT NULL,
+    applied_at BIGINT NOT NULL
+);
+
+-- This node's own grants.
+-- distribute: provider
+CREATE TABLE exchange_grant (
+    provider TEXT NOT NULL,
+    id TEXT NOT NULL,
+    json TEXT NOT NULL,
+    added_at BIGINT NOT NULL,
+    PRIMARY KEY (provider, id)
+);
+
+-- The signed publication of another provider's grants, as last fetched.
+-- distribute: provider
+CREATE TABLE exchange_grants_learnt (
+    provider TEXT PRIMARY KEY,
+    document TEXT NOT NULL,
+    learnt_at BIGINT NOT NULL
+);
+
+-- Bodies of batches, apart from the journal's tree: they may be erased by law, the hashes stay.
+-- direction: 'out' (we asked) or 'in' (we answered). proof: what the provider's trailer proved ('out').
+-- distribute: id
+CREATE TABLE exchange_batch (
+    id TEXT PRIMARY KEY,
+    peer TEXT NOT NULL,
+    direction TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    request BLOB,
+    answer BLOB,
+    log TEXT,
+    first BIGINT,
+    proof TEXT
+);
+
+-- Which message was answered where: the idempotency of providers.
+-- distribute: id
+CREATE TABLE exchange_seen (
+    id TEXT PRIMARY KEY,
+    leaf BLOB NOT NULL,
+    batch TEXT NOT NULL,
+    line BIGINT NOT NULL
+);
+
+-- Which message was asked where: the way to its receipts.
+-- distribute: id
+CREATE TABLE exchange_sent (
+    id TEXT PRIMARY KEY,
+    batch TEXT NOT NULL,
+    line BIGINT NOT NULL
+);
+
+-- Who looked at a person's data here. subject is this node's keyed pseudonym.
+-- distribute: subject
+CREATE TABLE exchange_access (
+    subject TEXT NOT NULL,
+    message TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    consumer TEXT NOT NULL,
+    office TEXT,
+    register TEXT NOT NULL,
+    fields TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    item TEXT,
+    case_id TEXT,
+    grant_id TEXT,
+    log TEXT NOT NULL,
+    entry BIGINT NOT NULL,
+    PRIMARY KEY (subject, message)
+);
+
+-- Effects that must reach another node, in the transaction that caused them. state: 0 waiting, 1 in flight, 2 dead.
+-- distribute: peer
+CREATE TABLE exchange_outbox (
+    peer TEXT NOT NULL,
+    seq BIGINT NOT NULL,
+    id TEXT NOT NULL,
+    subject_key TEXT NOT NULL,
+    line BLOB NOT NULL,
+    state BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    next_at BIGINT NOT NULL,
+    put_at BIGINT NOT NULL,
+    error TEXT,
+    PRIMARY KEY (peer, seq)
+);
+
+-- distribute: peer
+CREATE TABLE exchange_outbox_sequence (
+    peer TEXT PRIMARY KEY,
+    last BIGINT NOT NULL
+);
+
+-- Effects that arrived: (origin, sequence) makes them exactly once.
+-- distribute: origin
+CREATE TABLE exchange_inbox (
+    origin TEXT NOT NULL,
+    seq BIGINT NOT NULL,
+    id TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (origin, seq)
+);
+
+-- Consents that their givers took back.
+-- distribute: id
+CREATE TABLE exchange_revoked (
+    id TEXT PRIMARY KEY,
+    at BIGINT NOT NULL
+);
+
+-- Tree heads of all members as seen, whoever told them.
+-- distribute: log
+CREATE TABLE exchange_head (
+    log TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    root BLOB NOT NULL,
+    told_by TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    head TEXT NOT NULL,
+    PRIMARY KEY (log, size, root)
+);
+
+-- What governors and operators must look at.
+-- distribute: id
+CREATE TABLE exchange_alarm (
+    id TEXT PRIMARY KEY,
+    at BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    zh TEXT NOT NULL,
+    en TEXT NOT NULL,
+    detail TEXT NOT NULL
+);

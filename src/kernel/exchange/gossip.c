@@ -1,0 +1,379 @@
+/* gossip.c — everybody remembers everybody's tree heads, so that nobody can show two histories.
+ *
+ * Two heads of one log with the same size and different roots, or a head smaller than one its owner signed later, are an
+ * equivocation: alarmed, journaled by the message that brought it, and shown to governors. Heads of different sizes are held
+ * together by consistency proofs (consistency.c). */
+#include "kernel/exchange/exchange-private.h"
+
+#include <string.h>
+
+enum { HEADS_IN_A_LINE = 64 };
+
+static int member_index(th_exchange *ex, const char *code)
+{
+    for (size_t i = 0; i < ex->peer_count; i++)
+        if (strcmp(ex->peers[i].code, code) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* ---- alarms: a change of their own, nobody waits for them ---- */
+
+typedef struct alarm_change {
+    th_change change;
+    th_arena arena;
+    char id[TH_ID_TEXT];
+    int64_t at_us;
+    th_str kind, peer, zh, en, detail;
+} alarm_change;
+
+static th_status alarm_apply(th_change *change, th_db *db, th_error *error)
+{
+    alarm_change *a = change->ctx;
+    th_value values[] = {th_v_text(th_str_of(a->id)), th_v_int(a->at_us), th_v_text(a->kind), th_v_text(a->peer),
+                         th_v_text(a->zh), th_v_text(a->en), th_v_text(a->detail)};
+    return th_db_exec(db, "INSERT INTO exchange_alarm (id, at, kind, peer, zh, en, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                      values, TH_COUNT(values), NULL, error);
+}
+
+static void change_free(th_change *change, th_status status, const th_error *error)
+{
+    alarm_change *a = change->ctx;
+    (void)error;
+    if (status)
+        th_log(TH_LOG_ERROR, "alarm-not-kept", "status", th_status_name(status), NULL);
+    th_arena_close(&a->arena);
+    th_free(a);
+}
+
+void th_alarm_raise(th_exchange *ex, const char *kind, const char *peer, const char *zh, const char *en, th_str detail)
+{
+    th_log(TH_LOG_ERROR, "alarm", "kind", kind, "peer", peer, NULL);
+    alarm_change *a = th_new(sizeof *a);
+    if (!a)
+        return;
+    th_arena_open(&a->arena, 64 * 1024);
+    th_uuid7(&ex->env, a->id);
+    a->at_us = th_now_us(&ex->env);
+    a->kind = th_str_keep(&a->arena, th_str_of(kind));
+    a->peer = th_str_keep(&a->arena, th_str_of(peer));
+    a->zh = th_str_keep(&a->arena, th_str_of(zh));
+    a->en = th_str_keep(&a->arena, th_str_of(en));
+    a->detail = th_str_keep(&a->arena, detail.p ? detail : TH_STR(""));
+    a->change = (th_change){.apply = alarm_apply, .reply = change_free, .ctx = a};
+    th_buf buf;
+    th_buf_open(&buf, &a->arena, 4096);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    th_pen_ktime(&pen, "at", a->at_us);
+    th_pen_kstr(&pen, "kind", a->kind);
+    th_pen_kstr(&pen, "peer", a->peer);
+    th_pen_ktext(&pen, "zh", zh);
+    th_pen_ktext(&pen, "en", en);
+    th_pen_end(&pen, '}');
+    th_exchange_notify(ex, "alarm", th_buf_view(&buf));
+    if (th_writer_submit(ex->writer, &a->change))
+        change_free(&a->change, TH_BUSY, NULL);
+}
+
+/* ---- heads seen ---- */
+
+typedef struct head_change {
+    th_change change;
+    th_exchange *ex;
+    th_head head;
+    char told_by[TH_CODE_TEXT];
+    bool conflict;
+} head_change;
+
+static th_str head_text(const th_head *head, th_arena *arena)
+{
+    th_buf buf;
+    th_buf_open(&buf, arena, 2048);
+    th_pen pen = th_pen_on(&buf);
+    th_head_write(&pen, head);
+    return th_buf_view(&buf);
+}
+
+/* Any other root at this size is the proof of two histories: both signed heads stay in the table. */
+static th_status head_apply(th_change *change, th_db *db, th_error *error)
+{
+    head_change *h = change->ctx;
+    th_arena arena;
+    const th_value *row;
+    th_arena_open(&arena, 64 * 1024);
+    th_str text = head_text(&h->head, &arena);
+    th_value values[] = {th_v_text(th_str_of(h->head.log)), th_v_int((int64_t)h->head.size),
+                         th_v_blob(h->head.root.b, TH_HASH_SIZE), th_v_text(th_str_of(h->told_by)),
+                         th_v_int(h->head.at_us), th_v_text(text)};
+    int64_t changed = 0;
+    th_status status = th_db_exec(db,
+                                  "INSERT INTO exchange_head (log, size, root, told_by, at, head) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
+                                  "ON CONFLICT (log, size, root) DO NOTHING",
+                                  values, 6, &changed, error);
+    h->conflict = false;
+    if (!status && changed) {
+        status = th_db_one(db, "SELECT told_by FROM exchange_head WHERE log = ?1 AND size = ?2 AND root <> ?3 LIMIT 1", values, 3,
+                           &arena, &row, error);
+        h->conflict = status == TH_OK;
+        if (status == TH_NOT_FOUND)
+            status = TH_OK;
+    }
+    th_arena_close(&arena);
+    return status;
+}
+
+static void head_reply(th_change *change, th_status status, const th_error *error)
+{
+    head_change *h = change->ctx;
+    char member[TH_CODE_TEXT];
+    (void)error;
+    if (status == TH_OK && h->conflict && th_log_member(th_str_of(h->head.log), member)) {
+        th_arena arena;
+        th_arena_open(&arena, 16 * 1024);
+        th_alarm_raise(h->ex, "equivocation", member, "同一日志出现两个互相矛盾的签名树头：该节点出示了两份历史",
+                       "Two signed heads of one log contradict each other: this node showed two histories",
+                       head_text(&h->head, &arena));
+        th_arena_close(&arena);
+    }
+    th_free(h);
+}
+
+static void head_keep(th_exchange *ex, const th_head *head, const char *told_by)
+{
+    head_change *h = th_new(sizeof *h);
+    if (!h)
+        return;
+    h->ex = ex;
+    h->head = *head;
+    memcpy(h->told_by, told_by, strlen(told_by) < TH_CODE_TEXT ? strlen(told_by) + 1 : 0);
+    h->change = (th_change){.apply = head_apply, .reply = head_reply, .ctx = h};
+    if (th_writer_submit(ex->writer, &h->change))
+        th_free(h);
+}
+
+static bool same_root(const th_head *a, const th_head *b)
+{
+    return th_hash_eq(&a->root, &b->root);
+}
+
+/* `head` was checked: its signature is its member's. */
+void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bool by_its_owner)
+{
+    char member[TH_CODE_TEXT];
+    bool newer = false, contradiction = false, shrunk = false;
+    if (!th_log_member(th_str_of(head->log), member))
+        return;
+    if (strcmp(member, ex->code) == 0) {
+        (void)th_exchange_own_head_seen(ex, head, NULL);
+        return;
+    }
+    pthread_mutex_lock(&ex->lock);
+    int i = member_index(ex, member);
+    if (i >= 0) {
+        th_head *known = &ex->peers[i].state.head;
+        bool same_log = strcmp(known->log, head->log) == 0;
+        newer = !known->size || !same_log ? strcmp(head->log, known->log) > 0 || !known->size : head->size > known->size;
+        contradiction = same_log && head->size == known->size && !same_root(head, known);
+        /* A smaller tree signed later by its owner: the log went back. An older head told by another is only late. */
+        shrunk = same_log && by_its_owner && head->size < known->size && head->at_us > known->at_us;
+        if (newer) {
+            *known = *head;
+            ex->head_dirty[i] = true;
+        }
+    }
+    pthread_mutex_unlock(&ex->lock);
+    /* Kept: what others tell (that is where a second history shows) and what contradicts. The owner's own stream of heads is
+     * remembered by its newest only, or the table would grow with every batch. */
+    if (contradiction || shrunk || (!by_its_owner && i >= 0))
+        head_keep(ex, head, told_by);
+    if (contradiction) {
+        th_head known;
+        pthread_mutex_lock(&ex->lock);
+        known = ex->peers[i].state.head;
+        pthread_mutex_unlock(&ex->lock);
+        head_keep(ex, &known, member);
+    }
+    if (shrunk) {
+        th_arena arena;
+        th_arena_open(&arena, 16 * 1024);
+        th_alarm_raise(ex, "head-shrunk", member, "该节点的日志比它此前签名的更短", "This node's log is shorter than it signed before",
+                       head_text(head, &arena));
+        th_arena_close(&arena);
+    }
+}
+
+/* The heads line: own newest head and those of others that changed since this peer was told; bounded, at most every few seconds. */
+void th_gossip_line(th_exchange *ex, th_peer *peer, th_arena *arena, th_str *ret_body)
+{
+    th_head heads[HEADS_IN_A_LINE];
+    size_t n = 0;
+    int64_t now = th_now_us(&ex->env);
+    th_buf buf;
+    bool due = now - peer->gossip_at_us >= (peer->gossip_at_us ? TH_GOSSIP_EVERY_S : 0) * TH_SECOND_US;
+    if (!due || strcmp(peer->code, ex->code) == 0)
+        return;
+    if (th_journal_head_now(ex->journal, &heads[n]))
+        n++;
+    pthread_mutex_lock(&ex->lock);
+    peer->gossip_at_us = now;
+    for (size_t i = 0; i < ex->peer_count && n < HEADS_IN_A_LINE; i++)
+        if (ex->peers[i].state.head.size && strcmp(ex->peers[i].code, peer->code) != 0)
+            heads[n++] = ex->peers[i].state.head;
+    /* The peer's own head as we know it comes last: it learns of its own future after a restore. */
+    if (peer->state.head.size && n < HEADS_IN_A_LINE)
+        heads[n++] = peer->state.head;
+    pthread_mutex_unlock(&ex->lock);
+    th_buf_open(&buf, arena, 48 * 1024);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    th_pen_key(&pen, "heads");
+    th_pen_array(&pen);
+    for (size_t i = 0; i < n; i++)
+        th_head_write(&pen, &heads[i]);
+    th_pen_end(&pen, ']');
+    th_pen_end(&pen, '}');
+    if (th_buf_ok(&buf))
+        *ret_body = th_buf_view(&buf);
+}
+
+/* A peer told us heads: remembered after the commit that journals the message. */
+th_status th_gossip_apply(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer, th_error *error)
+{
+    th_exchange *ex = ctx;
+    const th_json *heads = th_json_get(message->body, "heads");
+    th_buf buf;
+    th_head own;
+    (void)db;
+    if (!heads || heads->type != TH_JSON_ARRAY || heads->count > HEADS_IN_A_LINE)
+        return th_fail_field(error, "/body/heads", "type", "须为树头列表", "Must be a list of tree heads");
+    th_trust *trust = th_exchange_trust(ex);
+    for (const th_json *h = th_json_first(heads); trust && h; h = th_json_next(heads, h)) {
+        th_head head;
+        char owner[TH_CODE_TEXT];
+        if (th_head_read(h, &head, NULL) || th_head_check(&head, trust, NULL) || !th_log_member(th_str_of(head.log), owner))
+            continue; /* unsigned gossip is no evidence of anything */
+        th_gossip_saw(ex, &head, message->from, strcmp(owner, message->from) == 0);
+    }
+    th_trust_release(trust);
+    th_buf_open(&buf, arena, 4096);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    if (th_journal_head_now(ex->journal, &own)) {
+        th_pen_key(&pen, "head");
+        th_head_write(&pen, &own);
+    }
+    th_pen_end(&pen, '}');
+    answer->body = th_buf_view(&buf);
+    return th_buf_ok(&buf) ? TH_OK : TH_TOO_LARGE;
+}
+
+/* ---- our own log as others saw it ---- */
+
+typedef struct renew_ctx {
+    th_exchange *ex;
+    th_head head;
+} renew_ctx;
+
+static th_status renew_apply(void *ctx, th_db *db, th_error *error)
+{
+    renew_ctx *r = ctx;
+    th_arena arena;
+    th_buf buf;
+    th_arena_open(&arena, 16 * 1024);
+    th_buf_open(&buf, &arena, 2000);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    th_pen_kint(&pen, "index", (int64_t)th_journal_next(r->ex->journal));
+    th_pen_ktime(&pen, "at", th_journal_batch_time(r->ex->journal));
+    th_pen_ktext(&pen, "direction", "note");
+    th_pen_kwords(&pen, "loss", "本日志自备份恢复，此后的条目已丢失；由新日志接续",
+                  "This log was restored from a backup; later entries are lost; a new log continues");
+    th_pen_key(&pen, "seen");
+    th_head_write(&pen, &r->head);
+    th_pen_end(&pen, '}');
+    th_status status = th_buf_ok(&buf) ? th_journal_renew(r->ex->journal, db, th_buf_view(&buf), error) : TH_TOO_LARGE;
+    th_arena_close(&arena);
+    return status;
+}
+
+static void renew_reply(th_change *change, th_status status, const th_error *error);
+
+typedef struct renew_change {
+    th_change change;
+    renew_ctx ctx;
+} renew_change;
+
+static th_status renew_change_apply(th_change *change, th_db *db, th_error *error)
+{
+    renew_change *r = change->ctx;
+    char log[TH_LOG_TEXT];
+    th_journal_log(r->ctx.ex->journal, log);
+    if (strcmp(log, r->ctx.head.log) != 0 || r->ctx.head.size <= th_journal_next(r->ctx.ex->journal))
+        return TH_OK; /* renewed already, or the log has grown past it honestly */
+    return renew_apply(&r->ctx, db, error);
+}
+
+static void renew_reply(th_change *change, th_status status, const th_error *error)
+{
+    (void)error;
+    if (status)
+        th_log(TH_LOG_ERROR, "journal-not-renewed", "status", th_status_name(status), NULL);
+    th_free(change->ctx);
+}
+
+th_status th_exchange_own_head_seen(th_exchange *ex, const th_head *head, th_error *error)
+{
+    th_head own = {0};
+    char log[TH_LOG_TEXT];
+    (void)error;
+    bool any = th_journal_head_now(ex->journal, &own);
+    th_journal_log(ex->journal, log);
+    if (strcmp(head->log, log) != 0)
+        return TH_OK; /* an older generation */
+    if (any && head->size <= own.size)
+        return TH_OK;
+    renew_change *r = th_new(sizeof *r);
+    if (!r)
+        return TH_NO_MEMORY;
+    r->ctx = (renew_ctx){ex, *head};
+    r->change = (th_change){.apply = renew_change_apply, .reply = renew_reply, .ctx = r};
+    th_status status = th_writer_submit(ex->writer, &r->change);
+    if (status) {
+        th_free(r);
+        return status;
+    }
+    th_alarm_raise(ex, "own-log-behind", ex->code, "其他节点见过本节点更长的日志：本节点曾从备份恢复，已封存旧日志并启用新日志",
+                   "Other nodes saw more of this node's log than it has: it was restored; the old log is sealed and a new one opened",
+                   (th_str){NULL, 0});
+    return TH_OK;
+}
+
+th_status th_gossip_open(th_exchange *ex, th_error *error)
+{
+    th_db *db;
+    th_arena arena;
+    th_rows rows;
+    th_status status = th_store_acquire(ex->store, &db, error);
+    if (status)
+        return status;
+    th_arena_open(&arena, 16u << 20);
+    status = th_db_select(db, "SELECT log, MAX(size) FROM exchange_head GROUP BY log ORDER BY log", NULL, 0, &arena, &rows, error);
+    for (size_t i = 0; !status && i < rows.n; i++) {
+        const th_value *row;
+        const th_json *json;
+        th_head head;
+        char member[TH_CODE_TEXT];
+        th_value key[] = {th_row(&rows, i)[0], th_row(&rows, i)[1]};
+        status = th_db_one(db, "SELECT head FROM exchange_head WHERE log = ?1 AND size = ?2 LIMIT 1", key, 2, &arena, &row, error);
+        if (status || th_json_parse(row[0].s, &arena, &json, NULL) || th_head_read(json, &head, NULL) ||
+            !th_log_member(th_str_of(head.log), member))
+            continue;
+        int k = member_index(ex, member);
+        if (k >= 0)
+            ex->peers[k].state.head = head;
+    }
+    th_arena_close(&arena);
+    th_store_release(ex->store, db);
+    return status;
+}

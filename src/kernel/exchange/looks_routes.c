@@ -1,0 +1,168 @@
+/* looks_routes.c — one list over all nodes of who looked at the signed-in citizen's data. The home node asks every member with a
+ * token signed for this one question; a member that does not answer in time is named, never left out silently. */
+#include "kernel/exchange/routes-private.h"
+#include "platform/people/people.h"
+
+#include <string.h>
+
+enum { TOKEN_LIFE_S = 600, LOOKS_DEADLINE_S = 5 };
+
+typedef struct looking {
+    th_request *rq;
+    th_trust *trust;
+    th_ask asks[TH_MEMBERS_MAX];
+    th_str providers[TH_MEMBERS_MAX];
+    size_t n;
+    atomic_size_t open;
+} looking;
+
+static void name_write(th_pen *pen, const char *key, const th_trust *trust, th_str code)
+{
+    const th_member *m = th_trust_member(trust, code);
+    th_pen_key(pen, key);
+    th_pen_object(pen);
+    th_pen_kstr(pen, "code", code);
+    th_pen_kstr(pen, "zh", m ? m->name_zh : code);
+    th_pen_kstr(pen, "en", m ? m->name_en : code);
+    th_pen_end(pen, '}');
+}
+
+static void look_write(th_pen *pen, const th_trust *trust, th_str provider, const th_json *look)
+{
+    static const char *const texts[] = {"at", "office", "operation", "case", "grant", "message"};
+    th_pen_object(pen);
+    name_write(pen, "provider", trust, provider);
+    name_write(pen, "consumer", trust, th_json_str(look, "consumer"));
+    for (size_t i = 0; i < TH_COUNT(texts); i++)
+        th_pen_kstr(pen, texts[i], th_json_str(look, texts[i]));
+    th_pen_kstr(pen, "register", th_json_str(look, "register"));
+    th_pen_kstr(pen, "item", th_json_str(look, "item"));
+    th_pen_key(pen, "fields");
+    th_pen_array(pen);
+    th_str rest = th_json_str(look, "fields"), field;
+    while (rest.n && th_str_cut(&rest, ',', &field))
+        th_pen_str(pen, field);
+    th_pen_end(pen, ']');
+    const th_json *receipt = th_json_get(look, "receipt");
+    if (receipt)
+        th_pen_kraw(pen, "receipt", receipt->raw);
+    th_pen_end(pen, '}');
+}
+
+static th_handled looks_reply(th_request *rq)
+{
+    looking *l = rq->ctx;
+    th_pen pen = th_pen_on(&rq->out);
+    th_pen_object(&pen);
+    th_pen_key(&pen, "items");
+    th_pen_array(&pen);
+    for (size_t i = 0; i < l->n; i++) {
+        const th_json *root;
+        if (l->asks[i].status || th_json_parse(l->asks[i].answer, &rq->arena, &root, NULL))
+            continue;
+        const th_json *items = th_json_get(root, "items");
+        for (const th_json *look = th_json_first(items); look; look = th_json_next(items, look))
+            look_write(&pen, l->trust, l->providers[i], look);
+    }
+    th_pen_end(&pen, ']');
+    th_pen_key(&pen, "unreachable");
+    th_pen_array(&pen);
+    for (size_t i = 0; i < l->n; i++)
+        if (l->asks[i].status) {
+            th_pen_object(&pen);
+            const th_member *m = th_trust_member(l->trust, l->providers[i]);
+            th_pen_kstr(&pen, "code", l->providers[i]);
+            th_pen_kstr(&pen, "zh", m ? m->name_zh : l->providers[i]);
+            th_pen_kstr(&pen, "en", m ? m->name_en : l->providers[i]);
+            th_pen_ktext(&pen, "problem", l->asks[i].error.type);
+            th_pen_end(&pen, '}');
+        }
+    th_pen_end(&pen, ']');
+    th_pen_end(&pen, '}');
+    th_trust_release(l->trust);
+    return th_reply_json(rq, 200);
+}
+
+static void look_done(th_ask *ask)
+{
+    looking *l = ask->ctx;
+    if (atomic_fetch_sub(&l->open, 1) == 1) {
+        l->rq->then = looks_reply;
+        th_request_finish(l->rq);
+    }
+}
+
+static th_status look_prepare(th_exchange *ex, th_request *rq, looking *l, const th_member *member, th_str id_number, th_error *error)
+{
+    static const th_str fields[] = {{"looks", 5}};
+    int64_t now = th_now_us(&ex->env);
+    th_consent consent = {.home = th_str_of(ex->code),
+                          .provider = th_str_of(member->code),
+                          .reg = TH_STR("access-log"),
+                          .fields = fields,
+                          .field_count = 1,
+                          .item = TH_STR("citizen-view"),
+                          .lang = th_str_of(rq->lang),
+                          .issued_us = now,
+                          .expires_us = now + TOKEN_LIFE_S * TH_SECOND_US};
+    th_str token;
+    th_status status = th_consent_make(&consent, id_number, ex->message_key, &ex->env, &rq->arena, &token, error);
+    if (status)
+        return status;
+    th_buf body;
+    th_buf_open(&body, &rq->arena, 512);
+    th_pen pen = th_pen_on(&body);
+    th_pen_object(&pen);
+    th_pen_kstr(&pen, "id_number", id_number);
+    if (th_request_query(rq, "before").n)
+        th_pen_kstr(&pen, "before", th_request_query(rq, "before"));
+    th_pen_end(&pen, '}');
+    l->providers[l->n] = th_str_keep(&rq->arena, th_str_of(member->code));
+    l->asks[l->n] = (th_ask){.provider = l->providers[l->n],
+                             .type = TH_STR("looks"),
+                             .item = TH_STR("citizen-view"),
+                             .operator_account = rq->who.account,
+                             .consent = token,
+                             .body = th_buf_view(&body),
+                             .deadline_us = now + LOOKS_DEADLINE_S * TH_SECOND_US,
+                             .done = look_done,
+                             .arena = &rq->arena,
+                             .ctx = l};
+    l->n++;
+    return th_buf_ok(&body) ? TH_OK : TH_TOO_LARGE;
+}
+
+th_handled th_exchange_looks_get(th_request *rq)
+{
+    th_exchange *ex = rq->module;
+    th_db *db = NULL;
+    th_str id_number;
+    looking *l = th_alloc(&rq->arena, sizeof *l);
+    if (!l)
+        return th_reply_problem(rq, TH_NO_MEMORY, NULL);
+    l->rq = rq;
+    rq->ctx = l;
+    th_status status = th_store_acquire(ex->store, &db, &rq->error);
+    if (!status) {
+        status = th_people_id_number_read(ex->secret, db, rq->who.account, &rq->arena, &id_number, &rq->error);
+        th_store_release(ex->store, db);
+    }
+    l->trust = th_exchange_trust(ex);
+    if (!status && !l->trust)
+        status = th_fail(&rq->error, TH_UNAVAILABLE, "no-trust", "本节点尚无信任文件", "This node has no trust document yet");
+    for (size_t i = 0; !status && i < l->trust->member_count; i++)
+        status = look_prepare(ex, rq, l, &l->trust->members[i], id_number, &rq->error);
+    if (status) {
+        th_trust_release(l->trust);
+        return th_reply_problem(rq, status, NULL);
+    }
+    for (size_t i = 0; i + 1 < l->n; i++)
+        l->asks[i].next = &l->asks[i + 1];
+    atomic_store(&l->open, l->n);
+    status = th_exchange_ask(ex, l->asks, l->n, &rq->error);
+    if (status) {
+        th_trust_release(l->trust);
+        return th_reply_problem(rq, status, NULL);
+    }
+    return TH_LATER;
+}

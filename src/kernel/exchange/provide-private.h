@@ -1,0 +1,46 @@
+/* provide-private.h — one batch on its way through a provider. */
+#ifndef TH_EXCHANGE_PROVIDE_PRIVATE_H
+#define TH_EXCHANGE_PROVIDE_PRIVATE_H
+#include "kernel/exchange/exchange-private.h"
+
+/* One line: what it said, what the reads answered, and what is finally sent (which a stored answer may replace). */
+typedef struct th_served {
+    th_message message;
+    th_answer answer;      /* from the checks and reads; never changed by the writer, whose apply may run twice */
+    const th_message_type *type;
+    th_grant grant;
+    bool granted, has_person;
+    char consent_id[TH_ID_TEXT];
+    th_str final_line;     /* the answer line as sent */
+    bool stored;           /* an earlier answer is given again */
+    char subject[33];
+    th_hash private_hash;
+} th_served;
+
+typedef struct th_batch_in {
+    th_exchange *ex;
+    th_incoming *incoming;
+    th_change change;
+    th_trust *trust;
+    th_envelope envelope;
+    char batch_id[TH_ID_TEXT];
+    int64_t created_us;
+    bool stale;            /* signed too long ago or in the future: only stored answers are given */
+    th_str *lines;
+    th_served *served;
+    size_t n;
+    th_status status;      /* of the whole batch */
+    th_error error;
+    bool member_known;     /* then even a refusal is journaled */
+    /* set in the writer's transaction */
+    uint64_t first;
+    th_frontier left;
+    int64_t at_us;
+    th_hash right[TH_MERKLE_DEPTH];
+    size_t right_n;
+    th_head head;
+} th_batch_in;
+
+/* provide_commit.c */
+th_status th_batch_in_apply(th_change *change, th_db *db, th_error *error);
+#endif

@@ -1,0 +1,94 @@
+/* receipt_routes.c — the receipts of one message: ours from our journal, the provider's from what its trailer proved. */
+#include "kernel/exchange/routes-private.h"
+
+#include <string.h>
+
+static void own_receipt(th_db *db, th_pen *pen, th_str log, int64_t index, th_arena *arena)
+{
+    th_receipt receipt = {.index = (uint64_t)index};
+    th_hash *path = th_alloc_array(arena, TH_MERKLE_DEPTH, sizeof *path);
+    if (!path || th_journal_head_last(db, log, &receipt.head, NULL) ||
+        th_journal_entry(db, log, receipt.index, arena, &receipt.entry, NULL) ||
+        th_journal_inclusion(db, &receipt.head, receipt.index, path, &receipt.path_n, NULL))
+        return;
+    receipt.path = path;
+    th_receipt_write(pen, &receipt);
+}
+
+static th_str line_of(th_str body, int64_t index)
+{
+    th_str rest = body, line = {NULL, 0};
+    for (int64_t i = 0; i <= index; i++)
+        if (!th_str_cut(&rest, '\n', &line))
+            return (th_str){NULL, 0};
+    return line;
+}
+
+typedef struct proof { /* what is stored of one answered batch */
+    th_str request, answer, trailer;
+    int64_t first;
+    th_str log;
+} proof;
+
+/* The provider's receipt, cut from the stored batch: the same rebuilding that checked it when it came. */
+static th_status provider_receipt(th_exchange *ex, const proof *p, int64_t line, th_arena *arena, th_pen *pen)
+{
+    th_receipt receipt;
+    th_status status = th_receipt_cut(ex, p->request, p->answer, p->trailer, (size_t)line, arena, &receipt);
+    if (!status)
+        th_receipt_write(pen, &receipt);
+    return status;
+}
+
+static th_status batch_of(th_db *db, const char *sql, th_str id, th_arena *arena, const th_value **ret_row, th_error *error)
+{
+    th_value key = th_v_text(id);
+    return th_db_one(db, sql, &key, 1, arena, ret_row, error);
+}
+
+th_handled th_exchange_receipt_get(th_request *rq)
+{
+    th_exchange *ex = rq->module;
+    th_db *db = NULL;
+    const th_value *row;
+    bool asked = true;
+    th_arena *arena = &rq->arena;
+    th_status status = th_store_acquire(ex->store, &db, &rq->error);
+    if (status)
+        return th_reply_problem(rq, status, NULL);
+    status = batch_of(db,
+                      "SELECT b.request, b.answer, b.log, b.first, b.proof, s.line FROM exchange_sent s "
+                      "JOIN exchange_batch b ON b.id = s.batch WHERE s.id = ?1",
+                      rq->params[0], arena, &row, &rq->error);
+    if (status == TH_NOT_FOUND) {
+        asked = false;
+        status = batch_of(db,
+                          "SELECT b.request, b.answer, b.log, b.first, b.proof, s.line FROM exchange_seen s "
+                          "JOIN exchange_batch b ON b.id = s.batch WHERE s.id = ?1",
+                          rq->params[0], arena, &row, &rq->error);
+    }
+    if (status) {
+        th_store_release(ex->store, db);
+        if (status == TH_NOT_FOUND)
+            th_fail(&rq->error, status, "no-message", "本节点没有这条报文", "This node has no such message");
+        return th_reply_problem(rq, status, NULL);
+    }
+    proof p = {.request = row[0].s, .answer = row[1].s, .log = row[2].s, .first = row[3].i, .trailer = row[4].s};
+    int64_t line = row[5].i;
+    th_pen pen = th_pen_on(&rq->out);
+    th_pen_object(&pen);
+    th_pen_ktext(&pen, "direction", asked ? "asked" : "answered");
+    if (rq->who.roles & TH_ROLE_AUDITOR) { /* bodies hold what was asked about a person: the auditor's duty, nobody else's */
+        th_pen_kstr(&pen, "message", line_of(p.request, line));
+        th_pen_kstr(&pen, "answer", line_of(p.answer, line));
+    }
+    th_pen_key(&pen, "receipts");
+    th_pen_array(&pen);
+    own_receipt(db, &pen, p.log, p.first + line, arena);
+    if (asked && p.trailer.n && p.request.n && p.answer.n)
+        (void)provider_receipt(ex, &p, line, arena, &pen);
+    th_pen_end(&pen, ']');
+    th_pen_end(&pen, '}');
+    th_store_release(ex->store, db);
+    return th_reply_json(rq, 200);
+}
