@@ -14,6 +14,7 @@ const char *th_id_fault_code(th_id_fault fault); /* "length", "check-digit" … 
 void th_id_fault_words(th_id_fault fault, const char **ret_zh, const char **ret_en);
 
 th_id_fault th_citizen_id_check(th_str number, int64_t today_us); /* 18 characters, X upper-case; born on or before today, after 1850 */
+bool th_citizen_id_ok(th_str number); /* shape, birth and check digit, whatever the day: for sign-up and counters */
 char th_citizen_id_digit(const char *first17);
 th_id_fault th_uscc_check(th_str code);      /* 统一社会信用代码, 18 */
 char th_uscc_digit(const char *first17);

@@ -1,0 +1,90 @@
+/* cases.c — opening, watchers, and the message types of cases. */
+#include "kernel/cases/cases-private.h"
+
+#include <string.h>
+
+extern const char th_cases_schema_sql[];
+enum { TOPIC_QUEUE = 256 * 1024 };
+
+const char *th_cases_schema(void)
+{
+    return th_cases_schema_sql;
+}
+
+static th_status types_add(th_cases *cases, th_error *error)
+{
+    const th_message_type types[] = {
+        {.type = "case.submitted", .apply = th_case_submitted_apply, .ctx = cases},
+        {.type = "case.event", .apply = th_case_event_apply, .ctx = cases},
+    };
+    for (size_t i = 0; i < TH_COUNT(types); i++)
+        if (th_exchange_type_add(cases->exchange, &types[i]))
+            return th_fail(error, TH_CONFLICT, "message-type", "报文类型已登记", "The message type is registered already");
+    return TH_OK;
+}
+
+th_status th_cases_open(const th_cases_options *o, th_cases **ret_cases, th_error *error)
+{
+    th_cases *cases = th_new(sizeof *cases);
+    if (!cases)
+        return th_fail(error, TH_NO_MEMORY, "no-memory", "内存不足", "Out of memory");
+    memcpy(cases->code, o->code, TH_CODE_TEXT);
+    cases->store = o->store;
+    cases->writer = o->writer;
+    cases->env = *o->env;
+    cases->message_key = o->message_key;
+    cases->exchange = o->exchange;
+    memcpy(cases->secret, o->secret, sizeof cases->secret);
+    th_str label = TH_STR("tonghui/v1/cases");
+    th_hash seal = th_hmac(o->secret, &label, 1);
+    memcpy(cases->seal_key, seal.b, sizeof cases->seal_key);
+    th_arena_open(&cases->arena, 512u << 20);
+    pthread_mutex_init(&cases->lock, NULL);
+    th_status status = th_items_load(cases, o->items, o->item_count, error);
+    if (!status)
+        status = th_topic_open(TOPIC_QUEUE, &cases->topic);
+    if (!status)
+        status = types_add(cases, error);
+    if (status)
+        th_cases_close(cases);
+    else
+        *ret_cases = cases;
+    return status;
+}
+
+void th_cases_close(th_cases *cases)
+{
+    if (!cases)
+        return;
+    if (cases->topic)
+        th_topic_close(cases->topic);
+    th_arena_close(&cases->arena);
+    pthread_mutex_destroy(&cases->lock);
+    th_free(cases);
+}
+
+th_status th_cases_watch(th_cases *cases, th_case_watcher watcher, void *ctx)
+{
+    th_status status = TH_TOO_LARGE;
+    pthread_mutex_lock(&cases->lock);
+    if (cases->watcher_count < TH_CASE_WATCHERS_MAX) {
+        cases->watchers[cases->watcher_count].watcher = watcher;
+        cases->watchers[cases->watcher_count++].ctx = ctx;
+        status = TH_OK;
+    }
+    pthread_mutex_unlock(&cases->lock);
+    return status;
+}
+
+/* Subscribers of the topic learn only which case moved; what it says they ask for with their own rights. */
+void th_case_told(th_cases *cases, th_str case_id, th_str event_json)
+{
+    th_arena arena;
+    for (size_t i = 0; i < cases->watcher_count; i++)
+        cases->watchers[i].watcher(cases->watchers[i].ctx, case_id, event_json);
+    th_arena_open(&arena, 4096);
+    th_str json = th_strf(&arena, "{\"case\":\"%.*s\"}", TH_FMT(case_id));
+    if (json.p)
+        th_topic_publish(cases->topic, "case", json);
+    th_arena_close(&arena);
+}

@@ -1,0 +1,81 @@
+/* cases.h — one application for an item, from start to delivery, across nodes.
+ *
+ * A case has one writing owner at a time: the node where it was started until it is handed over, then the item's owner. Everything that
+ * happens is an event of the case; the state is what its events say. Events that another node must know travel by outbox, and each
+ * node keeps the same timeline. Evidence is asked at registers (verify) instead of uploaded; each answer keeps its receipt.
+ * Promises  A committed event is never lost and never doubled, whatever dies when. A transition that the table does not allow is
+ *           TH_CONFLICT "case-state" and changes nothing. Replaying the events gives the state that is stored.
+ * States    draft → evidence → handed_over → received → accepted → decided → delivered; withdrawn from any before decided; refused as an
+ *           outcome of decided. (The full table of the service comes on top as data.)
+ * Tables    cases_*. First key column: the case.
+ */
+#ifndef TH_KERNEL_CASES_H
+#define TH_KERNEL_CASES_H
+#include "kernel/records/records.h"
+#include "platform/people/people.h"
+
+typedef struct th_cases th_cases;
+
+typedef struct th_case_file { /* one file of region/<region>/items/, read by whoever may read files */
+    th_str name, text;
+} th_case_file;
+
+typedef struct th_cases_options {
+    const char *code;
+    const th_case_file *items; /* copied */
+    size_t item_count;
+    th_store *store;
+    th_writer *writer;
+    const th_env *env;
+    th_key *message_key; /* consents */
+    uint8_t secret[32];
+    th_exchange *exchange;
+} th_cases_options;
+
+TH_MUST_USE th_status th_cases_open(const th_cases_options *options, th_cases **ret_cases, th_error *error);
+void th_cases_close(th_cases *cases);
+const char *th_cases_schema(void);
+const th_route *th_cases_routes(size_t *ret_n);
+const char *th_cases_schemas(void);
+
+/* Items of the region. */
+typedef struct th_item_evidence {
+    th_str id, title_zh, title_en, provider, reg;
+    bool consent;
+    const th_json *json; /* the whole definition: key and claims map form fields to register fields */
+} th_item_evidence;
+typedef struct th_case_item {
+    th_str code, title_zh, title_en, owner, office;
+    int64_t limit_days;
+    const th_json *json; /* everything else: conditions, materials, basis, process, form */
+    const th_item_evidence *evidence;
+    size_t evidence_count;
+} th_case_item;
+const th_case_item *th_cases_item(const th_cases *cases, th_str code); /* NULL when unknown */
+size_t th_cases_items(const th_cases *cases, const th_case_item **ret_items);
+
+/* Starting a case without HTTP: the tour, the simulation of life, tests. `json` is the body of POST /cases/v1/cases. `done` is called
+ * once with the new case's id, after the start was committed (evidence and hand-over go on by themselves). */
+typedef struct th_case_start {
+    th_str json;
+    th_str applicant_id_number, applicant_name; /* from the account or the counter */
+    th_str subject, account, office;            /* office absent: the citizen herself */
+    void (*done)(struct th_case_start *start);
+    void *ctx;
+    th_status status;
+    th_error error;
+    char case_id[TH_ID_TEXT];
+    void *priv;
+} th_case_start;
+TH_MUST_USE th_status th_cases_start(th_cases *cases, th_case_start *start, th_error *error);
+/* accept | decide | deliver | withdraw, as the routes do; blocking. */
+TH_MUST_USE th_status th_cases_act(th_cases *cases, th_str case_id, th_str action, th_str json, const th_who *who, th_error *error);
+/* The case as JSON, as the route shows it to staff. */
+TH_MUST_USE th_status th_cases_show(th_cases *cases, th_db *db, th_str case_id, const th_who *who, th_arena *arena, th_str *ret_json,
+                                    th_error *error);
+/* Told of every committed event of any case (writer's thread; short). */
+typedef void (*th_case_watcher)(void *ctx, th_str case_id, th_str event_json);
+TH_MUST_USE th_status th_cases_watch(th_cases *cases, th_case_watcher watcher, void *ctx);
+/* Once a second or so: evidence that was not answered is asked again. */
+void th_cases_tick(th_cases *cases);
+#endif

@@ -1,0 +1,270 @@
+/* handover.c — from the node where a case was started to the one that decides it, and events back, through the outbox.
+ *
+ * The message "case.submitted" carries the case whole; "case.event" carries one later event. Both are admitted once by the exchange's
+ * inbox, and a second time harmless here: (node, origin_seq) of an event is unique. */
+#include "kernel/cases/cases-private.h"
+
+#include <string.h>
+
+/* ---- leaving ---- */
+
+static th_status evidence_write(th_db *db, const char *case_id, th_pen *pen, th_arena *arena, bool *ret_complete, th_error *error)
+{
+    th_rows rows;
+    th_value key = th_v_text(th_str_of(case_id));
+    th_status status = th_db_select(db,
+                                    "SELECT evidence, provider, register, state, results, message, receipt, problem, answered_at "
+                                    "FROM cases_evidence WHERE case_id = ?1 ORDER BY evidence",
+                                    &key, 1, arena, &rows, error);
+    if (status)
+        return status;
+    *ret_complete = true;
+    th_pen_key(pen, "evidence");
+    th_pen_array(pen);
+    for (size_t i = 0; i < rows.n; i++) {
+        static const char *const texts[] = {"evidence", "provider", "register", "state", NULL, "message", NULL, "problem"};
+        const th_value *row = th_row(&rows, i);
+        if (th_str_is(row[3].s, "waiting"))
+            *ret_complete = false;
+        th_pen_object(pen);
+        for (size_t k = 0; k < TH_COUNT(texts); k++)
+            if (texts[k])
+                th_pen_kstr(pen, texts[k], row[k].s);
+        if (row[4].s.n)
+            th_pen_kraw(pen, "results", row[4].s);
+        if (row[6].s.n)
+            th_pen_kraw(pen, "receipt", row[6].s);
+        th_pen_kint(pen, "answered_us", row[8].i);
+        th_pen_end(pen, '}');
+    }
+    th_pen_end(pen, ']');
+    return TH_OK;
+}
+
+static th_status submission_write(th_cases *cases, th_db *db, const th_case *c, th_pen *pen, th_arena *arena, bool *ret_complete,
+                                  th_error *error)
+{
+    const th_json *secret;
+    th_status status = th_case_secret_open(cases, c->id, c->secret, arena, &secret, error);
+    if (status)
+        return status;
+    th_pen_object(pen);
+    th_pen_ktext(pen, "case", c->id);
+    th_pen_kstr(pen, "number", c->number);
+    th_pen_kstr(pen, "item", c->item);
+    th_pen_kstr(pen, "office", c->office);
+    th_pen_kint(pen, "created_us", c->created_us);
+    th_pen_kraw(pen, "secret", secret->raw);
+    status = evidence_write(db, c->id, pen, arena, ret_complete, error);
+    th_pen_end(pen, '}');
+    return status;
+}
+
+static th_status handed_over(th_cases *cases, th_db *db, th_case *c, th_error *error)
+{
+    int64_t now = th_now_us(&cases->env);
+    bool here = th_str_is(c->owner, cases->code);
+    th_case_event event = {.kind = TH_STR("handed_over"), .json = TH_STR("{}"), .at_us = now};
+    th_status status = th_case_event_put(cases, db, c->id, &event, NULL, error);
+    if (!status && here) {
+        th_case_event received = {.kind = TH_STR("received"), .json = TH_STR("{}"), .at_us = now};
+        status = th_case_event_put(cases, db, c->id, &received, NULL, error);
+    }
+    if (!status)
+        status = th_case_state_set(db, c->id, here ? TH_CASE_RECEIVED : TH_CASE_HANDED_OVER, (th_str){NULL, 0}, c->due_us, now,
+                                   error);
+    return status;
+}
+
+th_status th_handover_when_ready(th_cases *cases, th_db *db, const char *case_id, th_error *error)
+{
+    th_arena arena;
+    th_case c;
+    th_buf buf;
+    bool complete = false;
+    th_arena_open(&arena, 4u << 20);
+    th_status status = th_case_get(db, th_str_of(case_id), &arena, &c, error);
+    if (status || c.state != TH_CASE_EVIDENCE)
+        goto out;
+    th_buf_open(&buf, &arena, TH_LINE_MAX - 2048);
+    th_pen pen = th_pen_on(&buf);
+    status = submission_write(cases, db, &c, &pen, &arena, &complete, error);
+    if (status || !complete)
+        goto out;
+    if (!th_buf_ok(&buf)) {
+        status = th_fail(error, TH_TOO_LARGE, "case-too-large", "办件内容过大，无法移交", "The case is too large to hand over");
+        goto out;
+    }
+    if (!th_str_is(c.owner, cases->code))
+        status = th_outbox_put(cases->exchange, db, c.owner, "case.submitted", th_str_of(c.id), c.item, th_str_of(c.id), c.office,
+                               th_buf_view(&buf), error);
+    if (!status)
+        status = handed_over(cases, db, &c, error);
+out:
+    th_arena_close(&arena);
+    return status;
+}
+
+th_status th_case_event_send(th_cases *cases, th_db *db, const th_case *c, th_str to, const th_case_event *event, th_error *error)
+{
+    th_arena arena;
+    th_buf buf;
+    if (th_str_is(to, cases->code))
+        return TH_OK;
+    th_arena_open(&arena, 256 * 1024);
+    th_buf_open(&buf, &arena, TH_LINE_MAX - 2048);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    th_pen_ktext(&pen, "case", c->id);
+    th_pen_kint(&pen, "seq", event->origin_seq);
+    th_pen_kint(&pen, "at_us", event->at_us);
+    th_pen_kstr(&pen, "kind", event->kind);
+    th_pen_ktext(&pen, "state", th_case_state_name(c->state));
+    th_pen_kstr(&pen, "outcome", c->outcome);
+    th_pen_kint(&pen, "due_us", c->due_us);
+    th_pen_kraw(&pen, "event", event->json);
+    th_pen_end(&pen, '}');
+    th_status status = th_buf_ok(&buf) ? th_outbox_put(cases->exchange, db, to, "case.event", th_str_of(c->id), c->item,
+                                                       th_str_of(c->id), (th_str){NULL, 0}, th_buf_view(&buf), error)
+                                       : th_fail(error, TH_TOO_LARGE, "event-too-large", "事件内容过大", "The event is too large");
+    th_arena_close(&arena);
+    return status;
+}
+
+/* ---- arriving ---- */
+
+static th_status evidence_keep(th_db *db, const char *case_id, const th_json *list, th_error *error)
+{
+    th_status status = TH_OK;
+    for (const th_json *e = th_json_first(list); !status && e; e = th_json_next(list, e)) {
+        const th_json *results = th_json_get(e, "results"), *receipt = th_json_get(e, "receipt");
+        th_value values[] = {th_v_text(th_str_of(case_id)), th_v_text(th_json_str(e, "evidence")),
+                             th_v_text(th_json_str(e, "provider")), th_v_text(th_json_str(e, "register")),
+                             th_v_text(th_json_str(e, "state")), th_v_text(results ? results->raw : (th_str){NULL, 0}),
+                             th_v_text(th_json_str(e, "message")), th_v_text(receipt ? receipt->raw : (th_str){NULL, 0}),
+                             th_v_text(th_json_str(e, "problem")), th_v_int(th_json_int(e, "answered_us", 0))};
+        status = th_db_exec(db,
+                            "INSERT INTO cases_evidence (case_id, evidence, provider, register, state, results, message, receipt, "
+                            "problem, attempts, next_at, answered_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, ?10) "
+                            "ON CONFLICT (case_id, evidence) DO NOTHING",
+                            values, TH_COUNT(values), NULL, error);
+    }
+    return status;
+}
+
+static th_status arrival_read(th_cases *cases, const th_message *m, const th_case_item **ret_item, th_case *c, th_arena *arena,
+                              th_error *error)
+{
+    const th_json *b = m->body, *secret;
+    th_str id, number, code, name, id_number;
+    char masked[24];
+    bool ok = th_json_want_str(b, "/body", "case", TH_ID_TEXT - 1, &id, error);
+    ok = th_json_want_str(b, "/body", "number", 40, &number, error) && ok;
+    ok = th_json_want_str(b, "/body", "item", 64, &code, error) && ok;
+    ok = th_json_want_object(b, "/body", "secret", &secret, error) && ok;
+    ok = ok && th_json_want_str(secret, "/body/secret", "id_number", 32, &id_number, error);
+    ok = ok && th_json_want_str(secret, "/body/secret", "name", 200, &name, error);
+    if (!ok)
+        return TH_INVALID;
+    const th_case_item *item = th_cases_item(cases, code);
+    if (!th_uuid_valid(id))
+        return th_fail_field(error, "/body/case", "format", "编号须为 UUIDv7", "The id must be a UUIDv7");
+    if (!item || !th_str_is(item->owner, cases->code))
+        return th_fail(error, TH_UNPROCESSABLE, "not-our-item", "该事项不由本节点决定", "This item is not decided at this node");
+    memcpy(c->id, id.p, id.n);
+    c->number = number;
+    c->item = code;
+    c->origin = th_str_keep(arena, th_str_of(m->from));
+    c->owner = item->owner;
+    c->state = TH_CASE_RECEIVED;
+    c->office = item->office;
+    c->applicant_name = name;
+    th_id_mask(id_number, masked);
+    c->id_masked = th_str_keep(arena, th_str_of(masked));
+    char subject[TH_SUBJECT_TEXT];
+    th_people_subject(cases->secret, id_number, subject);
+    c->subject = th_str_keep(arena, th_str_of(subject));
+    c->created_us = th_json_int(b, "created_us", m->at_us);
+    c->updated_us = th_now_us(&cases->env);
+    c->due_us = c->updated_us + item->limit_days * TH_DAY_US;
+    *ret_item = item;
+    return th_case_secret_seal(cases, c->id, secret->raw, arena, &c->secret);
+}
+
+static th_status arrival_keep(th_cases *cases, th_db *db, th_case *c, const th_message *m, th_error *error)
+{
+    bool fresh;
+    th_case_event submitted = {.node = c->origin, .origin_seq = 1, .kind = TH_STR("submitted"), .json = TH_STR("{}"),
+                               .at_us = c->created_us};
+    th_case_event received = {.kind = TH_STR("received"), .json = TH_STR("{}"), .message = th_str_of(m->id), .at_us = c->updated_us};
+    th_status status = th_case_insert(db, c, error);
+    if (!status)
+        status = evidence_keep(db, c->id, th_json_get(m->body, "evidence"), error);
+    if (!status)
+        status = th_case_event_put(cases, db, c->id, &submitted, &fresh, error);
+    if (!status)
+        status = th_case_event_put(cases, db, c->id, &received, &fresh, error);
+    if (!status)
+        status = th_case_event_send(cases, db, c, c->origin, &received, error);
+    return status;
+}
+
+th_status th_case_submitted_apply(void *ctx, th_db *db, const th_message *m, th_arena *arena, th_answer *answer, th_error *error)
+{
+    th_cases *cases = ctx;
+    th_case c = {0}, known;
+    const th_case_item *item;
+    th_status status = arrival_read(cases, m, &item, &c, arena, error);
+    if (status)
+        return status;
+    status = th_case_get(db, th_str_of(c.id), arena, &known, NULL);
+    if (status == TH_OK) /* the same case again under another message: nothing more happens */
+        return th_str_eq(known.origin, c.origin) ? TH_OK
+                                                 : th_fail(error, TH_CONFLICT, "case-exists", "办件编号已被另一节点使用",
+                                                           "Another node's case has this id");
+    if (status != TH_NOT_FOUND)
+        return status;
+    status = arrival_keep(cases, db, &c, m, error);
+    answer->body = TH_STR("{\"received\":true}");
+    memcpy(answer->subject, c.subject.p, 32);
+    answer->subject[32] = 0;
+    answer->reg = TH_STR("case");
+    answer->fields = TH_STR("submission");
+    if (!status)
+        th_case_told(cases, th_str_of(c.id), TH_STR("{\"kind\":\"received\"}"));
+    return status;
+}
+
+th_status th_case_event_apply(void *ctx, th_db *db, const th_message *m, th_arena *arena, th_answer *answer, th_error *error)
+{
+    th_cases *cases = ctx;
+    th_case c;
+    th_case_state state;
+    th_str id, kind;
+    const th_json *b = m->body, *json = th_json_get(b, "event");
+    bool fresh = false;
+    bool ok = th_json_want_str(b, "/body", "case", TH_ID_TEXT - 1, &id, error);
+    ok = th_json_want_str(b, "/body", "kind", 32, &kind, error) && ok;
+    if (!ok)
+        return TH_INVALID;
+    int64_t seq = th_json_int(b, "seq", 0), at = th_json_int(b, "at_us", m->at_us);
+    if (seq < 1 || !th_case_state_parse(th_json_str(b, "state"), &state))
+        return th_fail_field(error, "/body/state", "enum", "未知的办件状态", "Unknown state of a case");
+    th_status status = th_case_get(db, id, arena, &c, error);
+    if (status)
+        return status;
+    /* Only the writing owner moves a case; the origin may withdraw. */
+    bool by_owner = th_str_is(c.owner, m->from), by_origin = th_str_is(c.origin, m->from);
+    if (!by_owner && !(by_origin && th_str_is(kind, "withdrawn")))
+        return th_fail(error, TH_FORBIDDEN, "not-the-owner", "只有决定该办件的节点可以改变其状态",
+                       "Only the node that decides this case may change its state");
+    th_case_event event = {.node = th_str_of(m->from), .origin_seq = seq, .kind = kind, .at_us = at,
+                           .json = json ? json->raw : TH_STR("{}"), .message = th_str_of(m->id)};
+    status = th_case_event_put(cases, db, c.id, &event, &fresh, error);
+    if (!status && fresh)
+        status = th_case_state_set(db, c.id, state, th_json_str(b, "outcome"), th_json_int(b, "due_us", c.due_us), at, error);
+    answer->body = TH_STR("{}");
+    if (!status && fresh)
+        th_case_told(cases, th_str_of(c.id), event.json);
+    return status;
+}

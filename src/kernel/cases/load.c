@@ -1,0 +1,87 @@
+/* load.c — the region's items: one JSON text each, checked when the node opens; a wrong one stops the node with its name. */
+#include "kernel/cases/cases-private.h"
+
+static bool words_want(const th_json *json, const char *key, th_str *ret_zh, th_str *ret_en, th_error *error)
+{
+    const th_json *words;
+    if (!th_json_want_object(json, "", key, &words, error))
+        return false;
+    return th_json_want_str(words, "/title", "zh", 200, ret_zh, error) && th_json_want_str(words, "/title", "en", 300, ret_en, error);
+}
+
+static bool evidence_read(const th_json *json, th_item_evidence *e, th_error *error)
+{
+    const th_json *map;
+    *e = (th_item_evidence){.json = json};
+    bool ok = th_json_want_str(json, "/evidence", "id", 64, &e->id, error);
+    ok = words_want(json, "title", &e->title_zh, &e->title_en, error) && ok;
+    ok = th_json_want_str(json, "/evidence", "provider", TH_CODE_TEXT - 1, &e->provider, error) && ok;
+    ok = th_json_want_str(json, "/evidence", "register", 64, &e->reg, error) && ok;
+    ok = th_json_want_object(json, "/evidence", "key", &map, error) && ok;
+    ok = th_json_want_object(json, "/evidence", "claims", &map, error) && ok;
+    e->consent = th_json_bool(json, "consent", true);
+    return ok;
+}
+
+static th_status item_read(th_cases *cases, const th_json *root, th_case_item *item, th_error *error)
+{
+    const th_json *form, *list;
+    *item = (th_case_item){.json = root, .limit_days = th_json_int(root, "limit_days", 20)};
+    bool ok = th_json_want_str(root, "", "code", 64, &item->code, error);
+    ok = words_want(root, "title", &item->title_zh, &item->title_en, error) && ok;
+    ok = th_json_want_str(root, "", "owner", TH_CODE_TEXT - 1, &item->owner, error) && ok;
+    ok = th_json_want_str(root, "", "office", 64, &item->office, error) && ok;
+    ok = th_json_want_object(root, "", "form", &form, error) && ok;
+    ok = th_json_want_array(root, "", "evidence", 16, &list, error) && ok;
+    if (!ok)
+        return TH_INVALID;
+    th_item_evidence *all = th_alloc_array(&cases->arena, list->count ? list->count : 1, sizeof *all);
+    if (!all)
+        return TH_NO_MEMORY;
+    for (const th_json *e = th_json_first(list); e; e = th_json_next(list, e))
+        if (!evidence_read(e, &all[item->evidence_count++], error))
+            return TH_INVALID;
+    item->evidence = all;
+    return TH_OK;
+}
+
+static th_status text_load(th_cases *cases, th_str name, th_str text, th_error *error)
+{
+    const th_json *root;
+    th_error why = {0};
+    th_str kept = th_str_keep(&cases->arena, text);
+    th_status status = kept.p ? th_json_parse(kept, &cases->arena, &root, &why) : TH_NO_MEMORY;
+    if (!status)
+        status = item_read(cases, root, &cases->items[cases->item_count], &why);
+    if (status)
+        return th_failf(error, TH_INVALID, "item-file", "事项文件 %.*s 不合规定：%s %s",
+                        "The item file %.*s is not acceptable: %s %s", TH_FMT(name),
+                        why.field_count ? why.fields[0].pointer : "", why.en);
+    cases->item_count++;
+    return TH_OK;
+}
+
+th_status th_items_load(th_cases *cases, const th_case_file *files, size_t n, th_error *error)
+{
+    th_status status = TH_OK;
+    cases->items = th_alloc_array(&cases->arena, n ? n : 1, sizeof *cases->items);
+    if (!cases->items)
+        return th_fail(error, TH_NO_MEMORY, "no-memory", "内存不足", "Out of memory");
+    for (size_t i = 0; !status && i < n; i++)
+        status = text_load(cases, files[i].name, files[i].text, error);
+    return status;
+}
+
+const th_case_item *th_cases_item(const th_cases *cases, th_str code)
+{
+    for (size_t i = 0; i < cases->item_count; i++)
+        if (th_str_eq(cases->items[i].code, code))
+            return &cases->items[i];
+    return NULL;
+}
+
+size_t th_cases_items(const th_cases *cases, const th_case_item **ret_items)
+{
+    *ret_items = cases->items;
+    return cases->item_count;
+}

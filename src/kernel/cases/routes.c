@@ -1,0 +1,264 @@
+/* routes.c — cases over HTTP. */
+#include "kernel/cases/cases-private.h"
+
+#include <string.h>
+
+/* ---- starting ---- */
+
+typedef struct posting {
+    th_case_start start;
+    th_request *rq;
+} posting;
+
+static th_handled case_reply(th_request *rq, th_str id, int http_status)
+{
+    th_cases *cases = rq->module;
+    th_db *db;
+    th_str json;
+    th_status status = th_store_acquire(cases->store, &db, &rq->error);
+    if (!status) {
+        status = th_cases_show(cases, db, id, &rq->who, &rq->arena, &json, &rq->error);
+        th_store_release(cases->store, db);
+    }
+    if (status)
+        return th_reply_problem(rq, status, NULL);
+    th_buf_str(&rq->out, json);
+    return th_reply_json(rq, http_status);
+}
+
+static th_handled posted_reply(th_request *rq)
+{
+    posting *p = rq->ctx;
+    if (p->start.status)
+        return th_reply_problem(rq, p->start.status, &p->start.error);
+    return case_reply(rq, th_str_of(p->start.case_id), 201);
+}
+
+static void posted(th_case_start *start)
+{
+    posting *p = start->ctx;
+    p->rq->then = posted_reply;
+    th_request_finish(p->rq);
+}
+
+/* The citizen applies for herself; the clerk for the person at the counter, whose number and name stand in the body. */
+static th_status applicant_read(th_request *rq, th_case_start *start)
+{
+    th_cases *cases = rq->module;
+    th_db *db;
+    if (rq->who.roles & TH_ROLE_CITIZEN) {
+        th_status status = th_store_acquire(cases->store, &db, &rq->error);
+        if (status)
+            return status;
+        status = th_people_id_number_read(cases->secret, db, rq->who.account, &rq->arena, &start->applicant_id_number, &rq->error);
+        th_store_release(cases->store, db);
+        start->applicant_name = rq->who.name;
+        start->subject = rq->who.subject;
+        return status;
+    }
+    const th_json *applicant;
+    char subject[TH_SUBJECT_TEXT];
+    if (!th_json_want_object(rq->json, "", "applicant", &applicant, &rq->error) ||
+        !th_json_want_str(applicant, "/applicant", "id_number", 18, &start->applicant_id_number, &rq->error) ||
+        !th_json_want_str(applicant, "/applicant", "name", 100, &start->applicant_name, &rq->error))
+        return TH_INVALID;
+    if (!th_citizen_id_ok(start->applicant_id_number))
+        return th_fail_field(&rq->error, "/applicant/id_number", "check-digit", "身份号码有误，请核对",
+                             "The identity number is wrong; please check it");
+    th_people_subject(cases->secret, start->applicant_id_number, subject);
+    start->subject = th_str_keep(&rq->arena, th_str_of(subject));
+    start->office = rq->who.office;
+    return TH_OK;
+}
+
+th_handled th_cases_post(th_request *rq)
+{
+    posting *p = th_alloc(&rq->arena, sizeof *p);
+    if (!p)
+        return th_reply_problem(rq, TH_NO_MEMORY, NULL);
+    p->rq = rq;
+    rq->ctx = p;
+    p->start = (th_case_start){.json = rq->body, .account = rq->who.account, .done = posted, .ctx = p};
+    th_status status = applicant_read(rq, &p->start);
+    if (!status)
+        status = th_cases_start(rq->module, &p->start, &rq->error);
+    return status ? th_reply_problem(rq, status, NULL) : TH_LATER;
+}
+
+/* ---- lists ---- */
+
+static void row_write(th_cases *cases, th_pen *pen, const th_value *row)
+{
+    const th_case_item *item = th_cases_item(cases, row[2].s);
+    th_pen_object(pen);
+    th_pen_kstr(pen, "id", row[0].s);
+    th_pen_kstr(pen, "number", row[1].s);
+    th_pen_key(pen, "item");
+    th_pen_object(pen);
+    th_pen_kstr(pen, "code", row[2].s);
+    th_pen_kstr(pen, "zh", item ? item->title_zh : row[2].s);
+    th_pen_kstr(pen, "en", item ? item->title_en : row[2].s);
+    th_pen_end(pen, '}');
+    th_pen_kstr(pen, "origin", row[3].s);
+    th_pen_kstr(pen, "owner", row[4].s);
+    th_pen_kstr(pen, "state", th_str_is(row[5].s, "decided") && th_str_is(row[6].s, "refused") ? row[6].s : row[5].s);
+    th_pen_kstr(pen, "applicant_name", row[7].s);
+    th_pen_ktime(pen, "due", row[8].i);
+    th_pen_ktime(pen, "updated", row[9].i);
+    th_pen_end(pen, '}');
+}
+
+#define LIST_COLUMNS "SELECT id, number, item, origin, owner, state, outcome, applicant_name, due_at, updated_at FROM cases_case "
+
+static const char *list_sql(th_request *rq, th_str view, th_value *ret_key, th_status *ret_status)
+{
+    th_cases *cases = rq->module;
+    *ret_status = TH_OK;
+    bool clerk = (rq->who.roles & (TH_ROLE_CLERK | TH_ROLE_AUDITOR)) != 0;
+    if (!view.n)
+        view = clerk ? TH_STR("worklist") : TH_STR("mine");
+    if (th_str_is(view, "mine") && rq->who.subject.n) {
+        *ret_key = th_v_text(rq->who.subject);
+        return LIST_COLUMNS "WHERE subject = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3";
+    }
+    if (th_str_is(view, "worklist") && clerk) {
+        *ret_key = th_v_text(th_str_of(cases->code));
+        return LIST_COLUMNS "WHERE owner = ?1 AND state IN ('received', 'accepted', 'decided') AND (?2 IS NULL OR id < ?2) "
+                            "ORDER BY id DESC LIMIT ?3";
+    }
+    if (th_str_is(view, "collected") && clerk) {
+        *ret_key = th_v_text(th_str_of(cases->code));
+        return LIST_COLUMNS "WHERE origin = ?1 AND owner <> ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3";
+    }
+    if (th_str_is(view, "all") && clerk) {
+        *ret_key = th_v_text(th_str_of(cases->code));
+        return LIST_COLUMNS "WHERE (origin = ?1 OR owner = ?1) AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3";
+    }
+    *ret_status = th_fail_field(&rq->error, "?view", "enum", "没有这个视图，或无权查看", "There is no such view, or it is not yours");
+    return NULL;
+}
+
+th_handled th_cases_list(th_request *rq)
+{
+    th_cases *cases = rq->module;
+    th_db *db;
+    th_rows rows;
+    int64_t limit;
+    th_value values[3];
+    th_status status;
+    const char *sql = list_sql(rq, th_request_query(rq, "view"), &values[0], &status);
+    th_str cursor = th_request_query(rq, "cursor");
+    if (!status && cursor.n && !th_uuid_valid(cursor))
+        status = th_fail_field(&rq->error, "?cursor", "format", "翻页标记有误", "The cursor is wrong");
+    if (!status)
+        status = th_request_query_int(rq, "limit", 1, 200, 50, &limit);
+    if (!status)
+        status = th_store_acquire(cases->store, &db, &rq->error);
+    if (status)
+        return th_reply_problem(rq, status, NULL);
+    values[1] = th_v_text(cursor.n ? cursor : (th_str){NULL, 0});
+    values[2] = th_v_int(limit);
+    status = th_db_select(db, sql, values, 3, &rq->arena, &rows, &rq->error);
+    th_store_release(cases->store, db);
+    if (status)
+        return th_reply_problem(rq, status, NULL);
+    th_pen pen = th_pen_on(&rq->out);
+    th_pen_object(&pen);
+    th_pen_key(&pen, "items");
+    th_pen_array(&pen);
+    for (size_t i = 0; i < rows.n; i++)
+        row_write(cases, &pen, th_row(&rows, i));
+    th_pen_end(&pen, ']');
+    th_pen_kstr(&pen, "next", (int64_t)rows.n == limit ? th_row(&rows, rows.n - 1)[0].s : (th_str){NULL, 0});
+    th_pen_end(&pen, '}');
+    return th_reply_json(rq, 200);
+}
+
+th_handled th_cases_get(th_request *rq)
+{
+    return case_reply(rq, rq->params[0], 200);
+}
+
+/* ---- acting: blocking writes happen on the pool of I/O threads; the writer's commit is the wait ---- */
+
+static th_handled act(th_request *rq, const char *action)
+{
+    th_status status = th_cases_act(rq->module, rq->params[0], th_str_of(action), rq->body, &rq->who, &rq->error);
+    if (status)
+        return th_reply_problem(rq, status, NULL);
+    return case_reply(rq, rq->params[0], 200);
+}
+
+th_handled th_cases_accept(th_request *rq)
+{
+    return act(rq, "accept");
+}
+
+th_handled th_cases_decide(th_request *rq)
+{
+    return act(rq, "decide");
+}
+
+th_handled th_cases_deliver(th_request *rq)
+{
+    return act(rq, "deliver");
+}
+
+th_handled th_cases_withdraw(th_request *rq)
+{
+    return act(rq, "withdraw");
+}
+
+th_handled th_cases_events(th_request *rq)
+{
+    th_cases *cases = rq->module;
+    return th_reply_events(rq, cases->topic, (th_str){NULL, 0});
+}
+
+#define PEOPLE (TH_ROLE_CITIZEN | TH_ROLE_CLERK | TH_ROLE_AUDITOR)
+#define CASE_REF "{\"$ref\":\"#/components/schemas/Case\"}"
+#define ACT_BODY                                                                                                                   \
+    "{\"type\":\"object\",\"properties\":{\"note\":{\"type\":\"string\"},\"outcome\":{\"enum\":[\"approved\",\"refused\"]},"      \
+    "\"reason\":{\"type\":\"string\"},\"law\":{\"type\":\"string\"}}}"
+
+static const th_route routes[] = {
+    {"POST", "/cases/v1/cases", TH_ROLE_CITIZEN | TH_ROLE_CLERK, TH_BODY_JSON, 64 * 1024, th_cases_post, "startCase",
+     "Start a case: evidence is verified at its registers, then the case goes to the deciding node",
+     "{\"$ref\":\"#/components/schemas/CaseStart\"}", CASE_REF, NULL, false},
+    {"GET", "/cases/v1/cases", PEOPLE, TH_BODY_NONE, 0, th_cases_list, "listCases", "My cases, the work-list, or cases collected here",
+     NULL, "{\"type\":\"object\"}",
+     "view:string:mine, worklist, collected or all;cursor:string:From the answer before;limit:integer:1 to 200", false},
+    {"GET", "/cases/v1/cases/{id}", PEOPLE, TH_BODY_NONE, 0, th_cases_get, "getCase", "One case with its timeline and evidence", NULL,
+     CASE_REF, NULL, false},
+    {"POST", "/cases/v1/cases/{id}:accept", TH_ROLE_CLERK, TH_BODY_JSON, 0, th_cases_accept, "acceptCase", "Accept a received case",
+     ACT_BODY, CASE_REF, NULL, false},
+    {"POST", "/cases/v1/cases/{id}:decide", TH_ROLE_CLERK, TH_BODY_JSON, 0, th_cases_decide, "decideCase",
+     "Decide an accepted case; a refusal needs reason and law", ACT_BODY, CASE_REF, NULL, false},
+    {"POST", "/cases/v1/cases/{id}:deliver", TH_ROLE_CLERK, TH_BODY_JSON, 0, th_cases_deliver, "deliverCase", "Deliver the result",
+     ACT_BODY, CASE_REF, NULL, false},
+    {"POST", "/cases/v1/cases/{id}:withdraw", TH_ROLE_CITIZEN, TH_BODY_JSON, 0, th_cases_withdraw, "withdrawCase",
+     "Withdraw before the decision", ACT_BODY, CASE_REF, NULL, false},
+    {"GET", "/cases/v1/events", PEOPLE, TH_BODY_NONE, 0, th_cases_events, "streamCases",
+     "Server-sent events: which case moved", NULL, NULL, NULL, false},
+};
+
+const th_route *th_cases_routes(size_t *ret_n)
+{
+    *ret_n = TH_COUNT(routes);
+    return routes;
+}
+
+const char *th_cases_schemas(void)
+{
+    return "{\"CaseStart\":{\"type\":\"object\",\"required\":[\"item\",\"form\",\"consents\"],\"properties\":{"
+           "\"item\":{\"type\":\"string\"},\"form\":{\"type\":\"object\"},\"consents\":{\"type\":\"array\",\"items\":{"
+           "\"type\":\"string\"},\"description\":\"Ids of the evidence that the person agrees to\"},"
+           "\"applicant\":{\"type\":\"object\",\"description\":\"At the counter only\",\"properties\":{\"id_number\":{"
+           "\"type\":\"string\"},\"name\":{\"type\":\"string\"}}}}},"
+           "\"Case\":{\"type\":\"object\",\"required\":[\"id\",\"number\",\"state\"],\"properties\":{\"id\":{\"type\":\"string\"},"
+           "\"number\":{\"type\":\"string\"},\"item\":{\"type\":\"object\"},\"state\":{\"type\":\"string\"},"
+           "\"origin\":{\"type\":\"object\"},\"owner\":{\"type\":\"object\"},\"applicant\":{\"type\":\"object\"},"
+           "\"form\":{\"type\":\"object\"},\"evidence\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"
+           "\"events\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},\"actions\":{\"type\":\"array\",\"items\":{"
+           "\"type\":\"string\"}},\"due\":{\"type\":[\"string\",\"null\"]}}}}";
+}

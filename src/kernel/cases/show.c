@@ -1,0 +1,183 @@
+/* show.c — a case as people see it: the timeline, evidence beside what was claimed, and what the viewer may do next. */
+#include "kernel/cases/cases-private.h"
+
+#include <string.h>
+
+static const struct { const char *kind, *zh, *en; } words[] = {
+    {"submitted", "已提交申请", "Application submitted"},
+    {"evidence", "材料已由登记机关核验", "Evidence answered by the register's owner"},
+    {"handed_over", "已移交决定机关", "Handed over to the deciding office"},
+    {"received", "决定机关已收到", "Received by the deciding office"},
+    {"accepted", "已受理", "Accepted"},
+    {"decided", "已作出决定", "Decided"},
+    {"delivered", "结果已送达", "Result delivered"},
+    {"withdrawn", "申请人已撤回", "Withdrawn by the applicant"},
+};
+
+static void kind_words(th_pen *pen, th_str kind)
+{
+    for (size_t i = 0; i < TH_COUNT(words); i++)
+        if (th_str_is(kind, words[i].kind)) {
+            th_pen_ktext(pen, "zh", words[i].zh);
+            th_pen_ktext(pen, "en", words[i].en);
+            return;
+        }
+}
+
+static void place_write(th_cases *cases, th_pen *pen, const char *key, th_str code)
+{
+    th_trust *trust = th_exchange_trust(cases->exchange);
+    const th_member *m = trust ? th_trust_member(trust, code) : NULL;
+    th_pen_key(pen, key);
+    th_pen_object(pen);
+    th_pen_kstr(pen, "code", code);
+    th_pen_kstr(pen, "zh", m ? m->name_zh : code);
+    th_pen_kstr(pen, "en", m ? m->name_en : code);
+    th_pen_end(pen, '}');
+    th_trust_release(trust);
+}
+
+static th_status events_write(th_cases *cases, th_db *db, const th_case *c, th_arena *arena, th_pen *pen, th_error *error)
+{
+    th_rows rows;
+    th_value key = th_v_text(th_str_of(c->id));
+    th_status status = th_db_select(db, "SELECT seq, node, at, kind, json, message FROM cases_event WHERE case_id = ?1 ORDER BY at, seq",
+                                    &key, 1, arena, &rows, error);
+    if (status)
+        return status;
+    th_pen_key(pen, "events");
+    th_pen_array(pen);
+    for (size_t i = 0; i < rows.n; i++) {
+        const th_value *row = th_row(&rows, i);
+        th_pen_object(pen);
+        th_pen_kint(pen, "seq", row[0].i);
+        th_pen_ktime(pen, "at", row[2].i);
+        place_write(cases, pen, "node", row[1].s);
+        th_pen_kstr(pen, "kind", row[3].s);
+        kind_words(pen, row[3].s);
+        th_pen_kraw(pen, "detail", row[4].s);
+        th_pen_kstr(pen, "message", row[5].s);
+        th_pen_end(pen, '}');
+    }
+    th_pen_end(pen, ']');
+    return TH_OK;
+}
+
+static void evidence_title(const th_case_item *item, th_str id, th_pen *pen)
+{
+    for (size_t i = 0; item && i < item->evidence_count; i++)
+        if (th_str_eq(item->evidence[i].id, id)) {
+            th_pen_key(pen, "title");
+            th_pen_object(pen);
+            th_pen_kstr(pen, "zh", item->evidence[i].title_zh);
+            th_pen_kstr(pen, "en", item->evidence[i].title_en);
+            th_pen_end(pen, '}');
+            return;
+        }
+}
+
+static th_status evidence_write(th_cases *cases, th_db *db, const th_case *c, const th_case_item *item, th_arena *arena, th_pen *pen,
+                                th_error *error)
+{
+    th_rows rows;
+    th_value key = th_v_text(th_str_of(c->id));
+    th_status status = th_db_select(db,
+                                    "SELECT evidence, provider, register, state, results, message, receipt, problem, answered_at, "
+                                    "attempts FROM cases_evidence WHERE case_id = ?1 ORDER BY evidence",
+                                    &key, 1, arena, &rows, error);
+    if (status)
+        return status;
+    th_pen_key(pen, "evidence");
+    th_pen_array(pen);
+    for (size_t i = 0; i < rows.n; i++) {
+        const th_value *row = th_row(&rows, i);
+        bool unreachable = th_str_is(row[3].s, "waiting") && row[9].i > 0;
+        th_pen_object(pen);
+        th_pen_kstr(pen, "id", row[0].s);
+        evidence_title(item, row[0].s, pen);
+        place_write(cases, pen, "provider", row[1].s);
+        th_pen_kstr(pen, "register", row[2].s);
+        th_pen_kstr(pen, "state", unreachable ? TH_STR("unreachable") : row[3].s);
+        if (row[4].s.n)
+            th_pen_kraw(pen, "results", row[4].s);
+        th_pen_kstr(pen, "message", row[5].s);
+        if (row[6].s.n)
+            th_pen_kraw(pen, "receipt", row[6].s);
+        th_pen_kstr(pen, "problem", row[7].s);
+        th_pen_ktime(pen, "at", row[8].i);
+        th_pen_end(pen, '}');
+    }
+    th_pen_end(pen, ']');
+    return TH_OK;
+}
+
+static void actions_write(th_cases *cases, const th_case *c, const th_who *who, th_pen *pen)
+{
+    static const char *const staff[] = {"accept", "decide", "deliver"};
+    th_case_state next;
+    th_pen_key(pen, "actions");
+    th_pen_array(pen);
+    if (th_str_is(c->owner, cases->code) && (who->roles & TH_ROLE_CLERK))
+        for (size_t i = 0; i < TH_COUNT(staff); i++)
+            if (th_case_transition(c->state, staff[i], &next, NULL) == TH_OK)
+                th_pen_text(pen, staff[i]);
+    bool applicant = who->subject.n && th_str_eq(who->subject, c->subject);
+    if (applicant && th_case_transition(c->state, "withdraw", &next, NULL) == TH_OK)
+        th_pen_text(pen, "withdraw");
+    th_pen_end(pen, ']');
+}
+
+th_status th_cases_show(th_cases *cases, th_db *db, th_str case_id, const th_who *who, th_arena *arena, th_str *ret_json,
+                        th_error *error)
+{
+    th_case c;
+    th_buf buf;
+    const th_json *secret;
+    th_status status = th_case_get(db, case_id, arena, &c, error);
+    if (status)
+        return status;
+    bool applicant = who->subject.n && th_str_eq(who->subject, c.subject);
+    if (!applicant && !(who->roles & (TH_ROLE_CLERK | TH_ROLE_AUDITOR)))
+        return th_fail(error, TH_NOT_FOUND, "no-case", "没有这个办件", "There is no such case");
+    status = th_case_secret_open(cases, c.id, c.secret, arena, &secret, error);
+    if (status)
+        return status;
+    const th_case_item *item = th_cases_item(cases, c.item);
+    th_buf_open(&buf, arena, 512 * 1024);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    th_pen_ktext(&pen, "id", c.id);
+    th_pen_kstr(&pen, "number", c.number);
+    th_pen_key(&pen, "item");
+    th_pen_object(&pen);
+    th_pen_kstr(&pen, "code", c.item);
+    th_pen_kstr(&pen, "zh", item ? item->title_zh : c.item);
+    th_pen_kstr(&pen, "en", item ? item->title_en : c.item);
+    th_pen_end(&pen, '}');
+    th_pen_ktext(&pen, "state", c.state == TH_CASE_DECIDED && th_str_is(c.outcome, "refused") ? "refused" : th_case_state_name(c.state));
+    th_pen_kstr(&pen, "outcome", c.outcome);
+    place_write(cases, &pen, "origin", c.origin);
+    place_write(cases, &pen, "owner", c.owner);
+    th_pen_key(&pen, "applicant");
+    th_pen_object(&pen);
+    th_pen_kstr(&pen, "name", c.applicant_name);
+    th_pen_kstr(&pen, "id_masked", c.id_masked);
+    th_pen_end(&pen, '}');
+    const th_json *form = th_json_get(secret, "form");
+    if (form)
+        th_pen_kraw(&pen, "form", form->raw);
+    status = evidence_write(cases, db, &c, item, arena, &pen, error);
+    if (!status)
+        status = events_write(cases, db, &c, arena, &pen, error);
+    th_pen_ktime(&pen, "created", c.created_us);
+    th_pen_ktime(&pen, "updated", c.updated_us);
+    th_pen_ktime(&pen, "due", c.due_us);
+    th_pen_kbool(&pen, "simulated", item && th_json_bool(item->json, "simulated", false));
+    actions_write(cases, &c, who, &pen);
+    th_pen_end(&pen, '}');
+    if (!status && !th_buf_ok(&buf))
+        status = TH_TOO_LARGE;
+    if (!status)
+        *ret_json = th_buf_view(&buf);
+    return status;
+}

@@ -1,0 +1,99 @@
+/* node.h — the roof: one administration's installation assembled from its parts.
+ *
+ * A node lives in a directory: node.json (what it is and where it listens), keys/ (its secrets, mode 0600), its store. Opening makes
+ * every module in the order of the table in modules.c; closing undoes it backwards. Adding a module is one line there.
+ */
+#ifndef TH_NODE_NODE_H
+#define TH_NODE_NODE_H
+#include "kernel/cases/cases.h"
+#include "kernel/exchange/exchange.h"
+#include "kernel/records/records.h"
+#include "platform/people/people.h"
+
+enum { TH_PATH_TEXT = 1024 };
+
+typedef struct th_config {
+    char dir[TH_PATH_TEXT];
+    char code[TH_CODE_TEXT];
+    char store[TH_PATH_TEXT];      /* URL */
+    char region_dir[TH_PATH_TEXT]; /* region/jingjinji */
+    char console[TH_PATH_TEXT];    /* web/dist; "" = none */
+    char portal_address[64], portal_url[256];
+    uint16_t portal_port;
+    char portal_cert[TH_PATH_TEXT], portal_key[TH_PATH_TEXT]; /* "" = plain HTTP on loopback or behind a proxy */
+    char peer_address[64], peer_url[256];
+    uint16_t peer_port;
+    th_suite suite;
+    bool demonstration;
+    size_t batch_lines; /* 0 = the protocol's limit */
+    int threads;        /* I/O threads of the portal; 0 = 2 */
+} th_config;
+
+TH_MUST_USE th_status th_config_read(const char *dir, th_config *ret_config, th_error *error);
+TH_MUST_USE th_status th_config_write(const th_config *config, th_error *error);
+
+typedef struct th_keys {
+    th_key *message, *journal, *certificate, *governor;
+    uint8_t secret[32];
+} th_keys;
+TH_MUST_USE th_status th_keys_make(const char *dir, th_suite suite, th_error *error); /* refuses to overwrite */
+TH_MUST_USE th_status th_keys_read(const char *dir, th_keys *ret_keys, th_error *error);
+void th_keys_close(th_keys *keys);
+
+typedef struct th_link th_link;
+typedef struct th_node th_node;
+
+typedef struct th_module {
+    const char *name;
+    const char *(*schema)(void);                       /* NULL = no tables */
+    th_status (*open)(th_node *node, void **ret_module, th_error *error);
+    const th_route *(*routes)(size_t *ret_n);          /* NULL = none */
+    const char *(*schemas)(void);                      /* NULL = none */
+    void (*close)(void *module);
+} th_module;
+const th_module *th_modules(size_t *ret_n);
+
+enum { TH_MODULES_MAX = 16 };
+
+struct th_node {
+    th_config config;
+    th_keys keys;
+    th_env env;
+    th_store *store;
+    th_writer *writer;
+    th_pool *pool;
+    th_exchange *exchange;
+    th_people *people;
+    th_records *records;
+    th_cases *cases;
+    void *government, *operations;
+    void *modules[TH_MODULES_MAX];
+    size_t module_count;
+    th_server *portal, *peers;
+    th_client *client;
+    th_link *link;
+    int lock_fd;
+};
+
+/* Everything but sockets: for the command line, set-up and tests. Takes the node's lock: TH_CONFLICT when it runs elsewhere. */
+TH_MUST_USE th_status th_node_open(const char *dir, th_node **ret_node, th_error *error);
+/* Listeners and links. */
+TH_MUST_USE th_status th_node_start(th_node *node, th_error *error);
+void th_node_reload(th_node *node); /* SIGHUP */
+void th_node_stop(th_node *node);   /* drain listeners, end links */
+void th_node_close(th_node *node);
+
+/* link.c: carries batches by th_client, fetches peers' grants, ticks. */
+TH_MUST_USE th_status th_link_open(th_exchange *exchange, th_client *client, th_link **ret_link);
+void th_link_wake(void *link_slot, const char *peer); /* th_exchange_options.wake; ctx = th_link ** */
+void th_link_close(th_link *link);
+
+/* Files. */
+TH_MUST_USE th_status th_file_read(const char *path, size_t max, th_arena *arena, th_str *ret_bytes, th_error *error);
+TH_MUST_USE th_status th_file_write(const char *path, th_str bytes, int mode, th_error *error); /* whole or not at all */
+bool th_file_exists(const char *path);
+bool th_path_join(char ret_path[TH_PATH_TEXT], const char *dir, const char *name);
+TH_MUST_USE th_status th_dir_make(const char *path, th_error *error);
+TH_MUST_USE th_status th_dir_remove(const char *path, th_error *error); /* with all that is in it */
+
+#endif
