@@ -1,0 +1,380 @@
+// types.ts: the shapes of the node's answers, as far as pages read them.
+import type { Named } from './texts'
+
+export interface Coded extends Named {
+  code: string
+}
+export type Role = 'citizen' | 'clerk' | 'duty' | 'accountant' | 'operator' | 'auditor'
+
+export interface Account {
+  id: string
+  login: string
+  name: string
+  roles: Role[]
+  office: Coded | null
+}
+export interface Session {
+  account: Account
+  csrf: string
+  expires: string
+}
+
+export interface DemoLogin {
+  role: Role
+  login: string
+  password: string
+  name: string
+}
+export interface NodeInfo {
+  code: string
+  name: Named
+  region: { id: string } & Named
+  version: string
+  demonstration: boolean
+  logins?: DemoLogin[]
+  portals: { code: string; name: Named; url: string }[]
+}
+
+export interface TrustKey {
+  kid: string
+  suite: string
+  public: string
+  use: string | string[]
+  not_before: string
+  not_after: string
+}
+export interface TrustDocument {
+  signed: {
+    region: string
+    name?: Named
+    version: number
+    issued: string
+    expires: string
+    governors: { threshold: number; keys: { kid: string; suite: string; public: string; holder: string }[] }
+    members: { code: string; name: Named; peer: string; portal: string; keys: TrustKey[]; tls: string[] }[]
+    suspended: string[]
+  }
+  signatures: { kid: string; sig: string }[]
+}
+export interface RegionInfo {
+  document: TrustDocument
+  version: number
+  expires: string
+  live: boolean
+  members: { code: string; name: Named; peer: string; portal: string; suspended: boolean; keys: TrustKey[] }[]
+  governors: { threshold: number; keys: { kid: string; holder: string; suite: string; signed: boolean }[] }
+  warnings: ({ type: string } & Named)[]
+}
+
+export interface Head {
+  log: string
+  size: number
+  root: string
+  at: string
+  suite: string
+  kid: string
+  sig: string
+}
+export interface Receipt {
+  entry: string
+  path: string[]
+  head: Head
+}
+export interface Receipts {
+  message?: string
+  answer?: string
+  receipts: Receipt[]
+}
+
+export interface JournalItem {
+  index: number
+  at: string
+  direction: string
+  peer: string
+  id: string
+  leaf: string
+  answer: string
+  item: string | null
+  case: string | null
+  grant: string | null
+  private: string
+}
+export interface JournalPage {
+  log: string
+  items: JournalItem[]
+  head: Head
+  next: number | string | null
+}
+
+export interface Grant {
+  id: string
+  provider: string
+  register: string
+  operation: string
+  fields: string[]
+  consumer: { member: string; office?: string; role?: string }
+  purposes: string[]
+  basis: Named | string
+  consent: string
+  rate: number
+  not_before: string
+  not_after: string
+}
+
+export interface Link {
+  peer: string
+  name: Named
+  up: boolean
+  last_ok: string | null
+  round_trip_us: number
+  skew_us: number
+  waiting: number
+  in_flight: number
+  batches: number
+  messages: number
+  failures: number
+  outbox: { waiting: number; dead: number; oldest: string | null }
+  head: { log: string; size: number; at: string } | null
+  error?: { type: string } & Named
+}
+export interface Alarm extends Named {
+  at: string
+  kind: string
+  peer: string
+  detail: string
+}
+
+export interface ItemBrief {
+  code: string
+  title: Named
+  owner: Coded
+  office: Coded | string | null
+  limit_days: number
+  fee_fen: number
+  anywhere: boolean
+  simulated?: boolean
+}
+export interface FieldName extends Named {
+  name: string
+}
+export interface EvidenceRule {
+  id: string
+  title: Named
+  provider: Coded
+  register: string
+  operation: string
+  fields: FieldName[]
+  consent: boolean
+}
+export interface Schema {
+  type?: string | string[]
+  title?: string
+  'x-en'?: string
+  description?: string
+  'x-en-description'?: string
+  properties?: Record<string, Schema>
+  required?: string[]
+  enum?: (string | number)[]
+  oneOf?: { const: string | number; title?: string; 'x-en'?: string }[]
+  items?: Schema
+  format?: string
+  pattern?: string
+  minLength?: number
+  maxLength?: number
+  minimum?: number
+  maximum?: number
+  default?: unknown
+  'x-page'?: string
+  'x-from'?: string
+  'x-personal'?: boolean
+}
+export interface Item extends ItemBrief {
+  conditions: Named[] | Named | null
+  materials: { id: string; title: Named; obtain: 'register' | 'upload'; register?: string; provider?: Coded | string }[]
+  basis: Named[]
+  process: Named[]
+  form: Schema
+  evidence: EvidenceRule[]
+}
+
+export type CaseState =
+  | 'draft'
+  | 'evidence'
+  | 'handed_over'
+  | 'received'
+  | 'accepted'
+  | 'decided'
+  | 'delivered'
+  | 'withdrawn'
+  | 'refused'
+export type Result = 'match' | 'mismatch' | 'no_record' | 'indeterminate'
+
+export interface CaseBrief {
+  id: string
+  number?: string
+  item: Coded
+  applicant_name: string
+  state: CaseState
+  owner: Coded | string
+  origin: Coded | string
+  due: string | null
+  updated: string
+  simulated?: boolean
+}
+export interface Evidence {
+  id: string
+  title: Named
+  provider: Coded
+  register: string
+  state: 'waiting' | 'answered' | 'unreachable'
+  results: Record<string, Result>
+  fields?: FieldName[]
+  message: string | null
+  receipt?: Receipt
+  at: string | null
+}
+export interface CaseEvent extends Named {
+  seq: number
+  at: string
+  node: Coded
+  kind: string
+  by: string | null
+  note: string | null
+  message?: string
+  receipt?: Receipt
+}
+export interface Case {
+  id: string
+  number: string
+  item: Coded
+  state: CaseState
+  origin: Coded
+  owner: Coded
+  applicant: { name: string; id_masked: string }
+  form: Record<string, unknown>
+  evidence: Evidence[]
+  events: CaseEvent[]
+  due: string | null
+  actions: string[]
+  simulated?: boolean
+}
+export interface Page<T> {
+  items: T[]
+  next: string | null
+}
+
+export interface Look {
+  provider: Coded
+  at: string
+  consumer: Coded
+  office: Coded | string | null
+  register: { name: string } & Named
+  fields: (FieldName | string)[]
+  operation: string
+  item: Coded | null
+  case: string | null
+  grant: string
+  message: string
+  receipt?: Receipt
+}
+
+export interface Register {
+  name: string
+  title: Named
+  owner: Coded
+  source: string
+  fields: { name: string; title: Named; verify: boolean; query: boolean; sensitive: boolean }[]
+  entries: number
+  version: number
+  simulated: boolean
+  standard: string | Named
+}
+export interface ImportReport {
+  version: number
+  kept: number
+  refused: number
+  report: ({ line: number; field: string; code: string } & Named)[]
+}
+
+export interface DatasetBrief {
+  id: string
+  title: Named
+  description: Named
+  publisher: Coded | Named
+  sector: string
+  access: string
+  licence: string | null
+  refresh: string | Named | null
+  updated: string
+  formats: string[]
+  rows: number | null
+  simulated?: boolean
+}
+export interface Dataset extends DatasetBrief {
+  fields: { name: string; title?: Named; zh?: string; en?: string; type: string; sensitive?: boolean; unit?: string }[]
+  spatial: string | Named | null
+  conformsTo: string | string[] | null
+  distributions: { format: string; url: string; bytes: number | null }[]
+}
+export interface DataRequest {
+  id: string
+  dataset: string
+  title?: Named
+  reason: string
+  fields: string[]
+  item: string | null
+  by: string
+  at: string
+  state: string
+}
+
+export interface WallNode {
+  code: string
+  name: Named
+  lon: number
+  lat: number
+  up: boolean
+  verifies_per_s: number
+  messages_per_s: number
+  latency_p50_us: number
+  latency_p99_us: number
+  faults: number
+  outbox: number
+  head_size: number
+}
+export interface Flow {
+  from: string
+  to: string
+  per_s: number
+}
+export interface Attention extends Named {
+  level: string
+  at: string
+  href: string
+}
+export interface Minute {
+  at: string
+  messages: number
+  verifies: number
+  faults: number
+}
+export interface Wall {
+  region: { id: string } & Named
+  nodes: WallNode[]
+  flows: Flow[]
+  attention: Attention[]
+  minutes: Minute[]
+  now: string
+  simulated: boolean
+}
+
+export interface TourStep {
+  step: number
+  title: Named
+  text: Named
+  crossed: { label: Named | string; json: unknown }[]
+  kept: Named[]
+  proof?: Receipt
+  at: string
+  state: 'running' | 'done' | 'failed'
+}

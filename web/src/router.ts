@@ -1,0 +1,104 @@
+// router.ts: every page of the console, each loaded when it is opened. `roles` says who may; nobody signed in is led to /sign-in.
+import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
+import { account, has, knowSession } from './lib/session'
+import type { Pair } from './lib/texts'
+import type { Role } from './lib/types'
+
+declare module 'vue-router' {
+  interface RouteMeta {
+    title?: Pair
+    roles?: Role[]
+    signedIn?: boolean
+  }
+}
+
+const staff: Role[] = ['operator', 'auditor']
+const desk: Role[] = ['clerk', 'operator']
+
+const routes: RouteRecordRaw[] = [
+  {
+    path: '/',
+    component: () => import('./pages/citizen/CitizenShell.vue'),
+    children: [
+      { path: '', component: () => import('./pages/citizen/HomePage.vue'), meta: { title: ['首页', 'Home'] } },
+      { path: 'sign-in', component: () => import('./pages/citizen/SignInPage.vue'), meta: { title: ['登录', 'Sign in'] } },
+      { path: 'items', component: () => import('./pages/citizen/ItemsPage.vue'), meta: { title: ['办事', 'Services'] } },
+      { path: 'items/:code', component: () => import('./pages/citizen/ItemPage.vue'), meta: { title: ['办事指南', 'Before you start'] } },
+      {
+        path: 'apply/:code',
+        component: () => import('./pages/citizen/ApplyPage.vue'),
+        meta: { title: ['申请', 'Apply'], signedIn: true },
+      },
+      { path: 'cases', component: () => import('./pages/citizen/CasesPage.vue'), meta: { title: ['我的办件', 'My cases'], signedIn: true } },
+      { path: 'cases/:id', component: () => import('./pages/citizen/CasePage.vue'), meta: { title: ['办件进度', 'Case'], signedIn: true } },
+      {
+        path: 'looks',
+        component: () => import('./pages/citizen/LooksPage.vue'),
+        meta: { title: ['谁看过我的信息', 'Who looked at my data'], signedIn: true },
+      },
+      { path: 'me', component: () => import('./pages/citizen/MePage.vue'), meta: { title: ['我的', 'Me'] } },
+    ],
+  },
+  {
+    path: '/desk',
+    component: () => import('./pages/clerk/StaffShell.vue'),
+    meta: { roles: desk },
+    children: [
+      { path: 'counter', component: () => import('./pages/clerk/CounterPage.vue'), meta: { title: ['窗口代办', 'Counter'], roles: desk } },
+      { path: ':id?', component: () => import('./pages/clerk/DeskPage.vue'), meta: { title: ['办件', 'Cases'], roles: desk } },
+    ],
+  },
+  {
+    path: '/operator',
+    component: () => import('./pages/clerk/StaffShell.vue'),
+    meta: { roles: staff },
+    children: [
+      { path: '', component: () => import('./pages/operator/MembersPage.vue'), meta: { title: ['成员', 'Members'], roles: staff } },
+      { path: 'trust', component: () => import('./pages/operator/TrustPage.vue'), meta: { title: ['信任文件', 'Trust document'], roles: staff } },
+      { path: 'grants', component: () => import('./pages/operator/GrantsPage.vue'), meta: { title: ['授权', 'Grants'], roles: staff } },
+      { path: 'links', component: () => import('./pages/operator/LinksPage.vue'), meta: { title: ['链路', 'Links'], roles: staff } },
+      { path: 'journal', component: () => import('./pages/operator/JournalPage.vue'), meta: { title: ['存证日志', 'Journal'], roles: staff } },
+      {
+        path: 'registers',
+        component: () => import('./pages/operator/RegistersPage.vue'),
+        meta: { title: ['登记库', 'Registers'], roles: staff },
+      },
+      { path: 'accounts', component: () => import('./pages/operator/AccountsPage.vue'), meta: { title: ['账号', 'Accounts'], roles: staff } },
+    ],
+  },
+  {
+    path: '/catalogue',
+    component: () => import('./pages/public/PublicShell.vue'),
+    children: [
+      { path: '', component: () => import('./pages/public/CataloguePage.vue'), meta: { title: ['数据目录', 'Data catalogue'] } },
+      { path: ':id', component: () => import('./pages/public/DatasetPage.vue'), meta: { title: ['数据资源', 'Dataset'] } },
+    ],
+  },
+  { path: '/wall', component: () => import('./pages/public/WallPage.vue'), meta: { title: ['区域大屏', 'Region wall'] } },
+  { path: '/tour', component: () => import('./pages/public/TourPage.vue'), meta: { title: ['看一件事怎么办成', 'Follow one case'] } },
+  {
+    path: '/denied',
+    component: () => import('./pages/citizen/CitizenShell.vue'),
+    children: [{ path: '', component: () => import('./pages/citizen/DeniedPage.vue'), meta: { title: ['不开放', 'Not open to you'] } }],
+  },
+  {
+    path: '/:rest(.*)*',
+    component: () => import('./pages/citizen/CitizenShell.vue'),
+    children: [{ path: '', component: () => import('./pages/citizen/LostPage.vue'), meta: { title: ['没有这一页', 'No such page'] } }],
+  },
+]
+
+export const router = createRouter({
+  history: createWebHistory(),
+  routes,
+  scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : to.hash ? { el: to.hash } : { top: 0 }),
+})
+
+router.beforeEach(async (to) => {
+  const { roles, signedIn } = to.meta
+  if (!roles && !signedIn) return true
+  await knowSession()
+  if (!account.value) return { path: '/sign-in', query: { to: to.fullPath } }
+  if (roles && !has(...roles)) return { path: '/denied', query: { from: to.fullPath } }
+  return true
+})
