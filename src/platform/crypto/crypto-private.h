@@ -1,0 +1,11 @@
+/* crypto-private.h — shared by the files of this part only. */
+#ifndef TH_CRYPTO_PRIVATE_H
+#define TH_CRYPTO_PRIVATE_H
+#include "platform/crypto/crypto.h"
+
+#include <openssl/evp.h>
+
+/* Fetched once: looking an algorithm up by name costs more than hashing a leaf. */
+extern const EVP_MD *th_md_sha256, *th_md_sm3;
+
+#endif
