@@ -174,7 +174,7 @@ static void line_read(th_batch_out *b, size_t i)
     if (http == 200 && body)
         b->bodies[i] = body->raw;
     else
-        (void)th_problem_read(problem ? problem->raw : (th_str){NULL, 0}, http, &b->arena, e);
+        TH_IGNORE(th_problem_read(problem ? problem->raw : (th_str){NULL, 0}, http, &b->arena, e));
 }
 
 th_status th_answer_check(th_batch_out *b, const th_wire *answer, th_error *error)

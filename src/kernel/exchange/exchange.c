@@ -134,7 +134,7 @@ static void trust_install(th_exchange *ex, th_trust *trust)
     th_trust *old = ex->trust;
     ex->trust = trust;
     for (size_t i = 0; i < trust->member_count; i++)
-        (void)th_peer_find(ex, th_str_of(trust->members[i].code));
+        (void)(th_peer_find(ex, th_str_of(trust->members[i].code)));
     pthread_mutex_unlock(&ex->lock);
     th_trust_release(old);
 }

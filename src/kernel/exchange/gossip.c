@@ -165,7 +165,7 @@ void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bo
     if (!th_log_member(th_str_of(head->log), member))
         return;
     if (strcmp(member, ex->code) == 0) {
-        (void)th_exchange_own_head_seen(ex, head, NULL);
+        TH_IGNORE(th_exchange_own_head_seen(ex, head, NULL));
         return;
     }
     pthread_mutex_lock(&ex->lock);

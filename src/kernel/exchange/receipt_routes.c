@@ -86,7 +86,7 @@ th_handled th_exchange_receipt_get(th_request *rq)
     th_pen_array(&pen);
     own_receipt(db, &pen, p.log, p.first + line, arena);
     if (asked && p.trailer.n && p.request.n && p.answer.n)
-        (void)provider_receipt(ex, &p, line, arena, &pen);
+        TH_IGNORE(provider_receipt(ex, &p, line, arena, &pen));
     th_pen_end(&pen, ']');
     th_pen_end(&pen, '}');
     th_store_release(ex->store, db);

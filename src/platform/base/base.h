@@ -15,6 +15,12 @@
 #include <stdint.h>
 
 #define TH_MUST_USE __attribute__((warn_unused_result))
+/* For the rare call whose failure changes nothing that could still be done. */
+#define TH_IGNORE(call)                                                                                                           \
+    do {                                                                                                                          \
+        if (call) {                                                                                                               \
+        }                                                                                                                         \
+    } while (0)
 #define TH_PRINTF(fmt_index, first_arg) __attribute__((format(printf, fmt_index, first_arg)))
 #define TH_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
