@@ -9,7 +9,7 @@ export default defineConfig(async ({ command, mode }) => {
   const plugins: Plugin[] = [vue() as Plugin]
   // Development without a node: TONGHUI_FAKE=1 npm run dev. Never part of a build.
   if (command === 'serve' && mode !== 'test' && process.env.TONGHUI_FAKE) {
-    const path = './dev/fake.mjs'
+    const path = `${root}dev/fake.mjs`
     const fake = (await import(path)) as { fakeNode: () => Plugin }
     plugins.push(fake.fakeNode())
   }

@@ -54,11 +54,16 @@ export const places: Record<string, [number, number]> = {
 export function frame(width: number, height: number): { x: number; y: number; w: number; h: number } {
   const all = { x: 20, y: 20, w: 545, h: 690 }
   const shape = width / Math.max(1, height)
-  const least = 415
-  const h = shape < 0.8 ? all.w / shape : Math.max(least, Math.min(all.h, all.h - (shape - 0.8) * 330))
+  const least = 430
+  if (shape < 0.8) {
+    const h = all.w / shape
+    return { x: all.x, y: all.y + (all.h - h) / 2, w: all.w, h }
+  }
+  const closer = Math.min(1, Math.max(0, (shape - 1.15) / 1.2))
+  const h = all.h + (least - all.h) * closer
   const w = h * shape
-  const cx = shape < 0.8 ? all.x + all.w / 2 : 258 + 0.02 * w
-  const cy = h >= all.h ? all.y + all.h / 2 : 352 - (least / h) * 6
+  const cx = all.x + all.w / 2 + 40 * closer
+  const cy = all.y + all.h / 2 + (348 - all.y - all.h / 2) * closer
   return { x: cx - w / 2, y: cy - h / 2, w, h }
 }
 

@@ -29,9 +29,14 @@ export function setLang(next: Lang): void {
 
 export type Values = Record<string, string | number>
 
+/* {n} is the value; {n|day|days} chooses the first word when the value is one. */
 export function fill(text: string, values?: Values): string {
   if (!values) return text
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole))
+  return text.replace(/\{([\w]+)(?:\|([^|}]*)\|([^|}]*))?\}/g, (whole, name: string, one?: string, many?: string) => {
+    if (!(name in values)) return whole
+    if (one === undefined) return String(values[name])
+    return (String(values[name]) === '1' ? one : many) ?? ''
+  })
 }
 
 /* A table's words in the language of the moment. Called while rendering, it follows the switch. */

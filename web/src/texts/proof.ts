@@ -18,7 +18,7 @@ export const proof = {
   'step.entry': ['日志条目', 'The journal entry'],
   'step.entry.ok': ['由条目的原字节算出它在树上的叶。', 'Its exact bytes give its leaf in the tree.'],
   'step.path': ['从叶到根', 'From leaf to root'],
-  'step.path.ok': ['沿 {n} 个相邻摘要逐级合并。', 'Combined with {n} neighbouring hashes, level by level.'],
+  'step.path.ok': ['沿 {n} 个相邻摘要逐级合并。', 'Combined with {n} neighbouring {n|hash|hashes}, level by level.'],
   'step.path.alone': ['树上只有这一条，叶就是根。', 'It is the only entry: the leaf is the root.'],
   'step.root': ['根', 'The root'],
   'step.root.ok': ['算出的根与签名的树头一致，该树共 {size} 条。', 'It is the root in the signed tree head over {size} entries.'],

@@ -25,5 +25,4 @@ export const tour = {
   'end': ['走完了', 'That was all'],
   'end.text': ['四个节点各自保管自己的数据；过界的只有上面这些。每一步都有回执，任何人随时可以验证。', 'Each node kept its own data; only what you saw crossed. Every step left a receipt that anyone can check at any time.'],
   'keys': ['键盘：← → 换步，空格播放或暂停', 'Keys: ← → change step, space plays or pauses'],
-  'unavailable': ['这个节点没有开放演示', 'This node offers no tour'],
 } as const
