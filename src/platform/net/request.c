@@ -1,0 +1,329 @@
+/* request.c — a request's way: framing, route, body within its limit, who, role, handler, and the hand-over of late answers.
+ *
+ * A late answer (TH_LATER) may be finished before its handler has even returned. `state` decides who goes on:
+ *   RUNNING --handler returned LATER--> SUSPENDED --finish--> FINISHED (finish resumes the connection)
+ *   RUNNING --finish--> FINISHED (the I/O thread sees it when the handler returns, and answers at once) */
+#include "net-private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { RUNNING, SUSPENDED, FINISHED };
+enum { ARENA_MAX = 192 << 20, BODY_DEFAULT = 64 * 1024 };
+
+/* ---- the structure's life: taken from a list, its arena kept warm ---- */
+
+static th_rq *rq_take(th_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    th_rq *r = server->free;
+    if (r)
+        server->free = r->next_free;
+    pthread_mutex_unlock(&server->lock);
+    if (!r && (r = th_new(sizeof *r)))
+        th_arena_open(&r->rq.arena, ARENA_MAX);
+    return r;
+}
+
+static void rq_give(th_server *server, th_rq *r)
+{
+    th_arena arena = r->rq.arena;
+    th_arena_reset(&arena);
+    if (arena.used > 256 * 1024) /* one large request must not stay in memory for ever */
+        th_arena_close(&arena);
+    memset(r, 0, sizeof *r);
+    r->rq.arena = arena;
+    pthread_mutex_lock(&server->lock);
+    r->next_free = server->free;
+    server->free = r;
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void rq_settle(th_rq *r)
+{
+    if (!r->open)
+        return;
+    r->open = false;
+    atomic_fetch_sub(&r->server->open, 1);
+}
+
+void th_completed(void *cls, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode code)
+{
+    th_rq *r = *con_cls;
+    (void)cls;
+    (void)connection;
+    (void)code;
+    if (!r)
+        return;
+    th_conn_phase(r, TH_CONN_IDLE);
+    rq_settle(r);
+    *con_cls = NULL;
+    rq_give(r->server, r);
+}
+
+/* ---- reading ---- */
+
+th_str th_request_header(const th_request *rq, const char *name)
+{
+    const th_rq *r = (const th_rq *)rq;
+    const char *value = NULL;
+    size_t n = 0;
+    if (MHD_lookup_connection_value_n(r->connection, MHD_HEADER_KIND, name, strlen(name), &value, &n) != MHD_YES)
+        return (th_str){NULL, 0};
+    return (th_str){value, n};
+}
+
+th_str th_request_query(const th_request *rq, const char *name)
+{
+    const th_rq *r = (const th_rq *)rq;
+    const char *value = NULL;
+    size_t n = 0;
+    if (MHD_lookup_connection_value_n(r->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, &n) != MHD_YES)
+        return (th_str){NULL, 0};
+    th_str text = {value ? value : "", n};
+    return th_utf8_valid(text) && !th_str_has_controls(text) ? text : (th_str){"", 0};
+}
+
+th_status th_request_query_int(th_request *rq, const char *name, int64_t min, int64_t max, int64_t fallback, int64_t *ret)
+{
+    th_str text = th_request_query(rq, name);
+    if (!text.p) {
+        *ret = fallback;
+        return TH_OK;
+    }
+    if (th_parse_i64(text, min, max, ret))
+        return TH_OK;
+    th_str pointer = th_strf(&rq->arena, "?%s", name);
+    return th_fail_field(&rq->error, pointer.p ? pointer.p : "?", "range", "须为范围内的整数", "Must be a whole number within the range");
+}
+
+static void language_choose(th_rq *r)
+{
+    th_request *rq = &r->rq;
+    th_str asked = th_request_query(rq, "lang");
+    if (!asked.n) {
+        const char *cookie = MHD_lookup_connection_value(r->connection, MHD_COOKIE_KIND, "tonghui-lang");
+        asked = th_str_of(cookie);
+    }
+    if (!asked.n)
+        asked = th_request_header(rq, "Accept-Language");
+    memcpy(rq->lang, asked.n >= 2 && strncasecmp(asked.p, "en", 2) == 0 ? "en" : "zh", 3);
+}
+
+/* ---- before the body ---- */
+
+static bool refuse(th_rq *r, th_status status, const char *type, const char *zh, const char *en)
+{
+    th_fail(&r->rq.error, status, type, zh, en);
+    (void)th_reply_problem(&r->rq, status, NULL);
+    r->refused = true;
+    return false;
+}
+
+static bool refuse_method(th_rq *r)
+{
+    refuse(r, TH_INVALID, "method", "这个地址不支持该方法", "This address does not take that method");
+    r->rq.status = 405;
+    return false;
+}
+
+static bool head_check(th_rq *r)
+{
+    th_request *rq = &r->rq;
+    bool other_method;
+    const char *fault = th_strict_fault(r->connection);
+    if (fault) {
+        th_failf(&rq->error, TH_INVALID, "framing", "请求报文格式有歧义，已拒绝（%s）", "The request's framing is refused: %s", fault);
+        (void)th_reply_problem(rq, TH_INVALID, NULL);
+        r->refused = true;
+        return false;
+    }
+    const th_mounted *m = th_route_find(r->server, rq->method, rq->path, rq->params, &other_method);
+    if (!m) {
+        if (th_built_in(r) || th_static_serve(r))
+            return false;
+        if (other_method)
+            return refuse_method(r);
+        return refuse(r, TH_NOT_FOUND, "no-such-address", "没有这个地址", "There is nothing at this address");
+    }
+    rq->route = m->route;
+    rq->module = m->module;
+    r->body_max = m->route->body == TH_BODY_NONE ? 4096 : m->route->body_max ? m->route->body_max : BODY_DEFAULT;
+    th_str length = th_request_header(rq, "Content-Length");
+    int64_t n = 0;
+    if (length.p && th_parse_i64(length, 0, INT64_MAX, &n) && (uint64_t)n > r->body_max)
+        return refuse(r, TH_TOO_LARGE, "body-too-large", "请求正文超过上限", "The body is larger than this address takes");
+    th_buf_open(&r->body, &rq->arena, r->body_max);
+    return true;
+}
+
+/* ---- the handler ---- */
+
+static bool csrf_check(th_rq *r)
+{
+    th_request *rq = &r->rq;
+    if (!rq->who.by_cookie || th_str_is(rq->method, "GET") || th_str_is(rq->method, "HEAD"))
+        return true;
+    th_str token = th_request_header(rq, "X-CSRF-Token");
+    if (token.n && token.n == rq->who.csrf.n && th_equal_secret(token.p, rq->who.csrf.p, token.n))
+        return true;
+    return refuse(r, TH_FORBIDDEN, "csrf", "缺少防伪令牌，请刷新页面后再试", "The anti-forgery token is missing; reload the page");
+}
+
+static bool role_check(th_rq *r)
+{
+    const th_route *route = r->rq.route;
+    if (r->server->options.authenticate) {
+        th_status status = r->server->options.authenticate(r->server->options.authenticate_ctx, &r->rq);
+        if (status) {
+            (void)th_reply_problem(&r->rq, status, NULL);
+            return false;
+        }
+    }
+    if (route->roles != TH_ROLE_ANYONE && !(r->rq.who.roles & route->roles)) {
+        if (!r->rq.who.roles)
+            return refuse(r, TH_UNAUTHENTICATED, "sign-in", "请先登录", "Please sign in first");
+        return refuse(r, TH_FORBIDDEN, "role", "您的角色无权进行此操作", "Your role does not allow this");
+    }
+    return csrf_check(r);
+}
+
+static bool json_read(th_rq *r)
+{
+    th_request *rq = &r->rq;
+    if (rq->route->body != TH_BODY_JSON)
+        return true;
+    th_str type = th_request_header(rq, "Content-Type");
+    bool json = type.n >= 16 && strncasecmp(type.p, "application/json", 16) == 0 && (type.n == 16 || type.p[16] == ';');
+    if (!json) {
+        refuse(r, TH_INVALID, "media-type", "正文须为 application/json", "The body must be application/json");
+        rq->status = 415;
+        return false;
+    }
+    th_status status = th_json_parse(rq->body, &rq->arena, &rq->json, &rq->error);
+    if (!status && rq->json->type != TH_JSON_OBJECT)
+        status = th_fail_field(&rq->error, "", "type", "正文须为 JSON 对象", "The body must be a JSON object");
+    if (status)
+        (void)th_reply_problem(rq, status, NULL);
+    return status == TH_OK;
+}
+
+static th_handled dispatch(th_rq *r)
+{
+    th_request *rq = &r->rq;
+    if (r->overflowed) {
+        refuse(r, TH_TOO_LARGE, "body-too-large", "请求正文超过上限", "The body is larger than this address takes");
+        return TH_DONE;
+    }
+    rq->body = th_buf_view(&r->body);
+    th_peer_pin_read(r);
+    if (!role_check(r) || !json_read(r))
+        return TH_DONE;
+    return rq->route->handler(rq);
+}
+
+static void measure(th_rq *r)
+{
+    const th_route *route = r->rq.route;
+    for (size_t i = 0; route && i < r->server->route_count; i++)
+        if (r->server->routes[i].route == route) {
+            th_metric_observe_us(r->server->routes[i].seconds, th_now_us(&r->server->env) - r->rq.started_us);
+            th_metric_add(r->rq.status < 400 ? r->server->routes[i].ok : r->server->routes[i].failed, 1);
+            return;
+        }
+}
+
+static enum MHD_Result answer(th_rq *r)
+{
+    if (r->rq.then) {
+        th_handler then = r->rq.then;
+        r->rq.then = NULL;
+        (void)then(&r->rq);
+    }
+    measure(r);
+    rq_settle(r);
+    return th_send(r);
+}
+
+/* After the whole request: the handler, and either its answer or the wait for it. */
+static enum MHD_Result whole(th_rq *r)
+{
+    int running = RUNNING;
+    th_conn_phase(r, TH_CONN_ANSWER);
+    r->stage = TH_HANDLED;
+    r->rq.started_us = th_now_us(&r->server->env);
+    atomic_store(&r->state, RUNNING);
+    atomic_fetch_add(&r->server->open, 1);
+    r->open = true;
+    if (dispatch(r) == TH_DONE || atomic_load(&r->state) == FINISHED)
+        return answer(r);
+    MHD_suspend_connection(r->connection);
+    if (!atomic_compare_exchange_strong(&r->state, &running, SUSPENDED))
+        MHD_resume_connection(r->connection); /* finished meanwhile: MHD calls again at once */
+    return MHD_YES;
+}
+
+void th_request_finish(th_request *rq)
+{
+    th_rq *r = (th_rq *)rq;
+    struct MHD_Connection *connection = r->connection;
+    if (atomic_exchange(&r->state, FINISHED) == SUSPENDED)
+        MHD_resume_connection(connection);
+}
+
+void th_request_finish_all(th_request **rqs, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        th_request_finish(rqs[i]);
+}
+
+/* ---- what libmicrohttpd calls: at the head, for each piece of body, at the end, and again after a resume ---- */
+
+static th_rq *begin(th_server *server, struct MHD_Connection *connection, const char *url, const char *method)
+{
+    th_rq *r = rq_take(server);
+    if (!r)
+        return NULL;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    r->server = server;
+    r->connection = connection;
+    r->conn = info ? info->socket_context : NULL;
+    r->rq.method = th_str_of(method);
+    r->rq.path = th_str_of(url);
+    r->rq.status = 200;
+    th_uuid7(&server->env, r->rq.id);
+    th_buf_open(&r->rq.out, &r->rq.arena, 64u << 20);
+    language_choose(r);
+    th_conn_phase(r, TH_CONN_BODY);
+    return r;
+}
+
+enum MHD_Result th_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
+                          const char *upload, size_t *upload_size, void **con_cls)
+{
+    th_server *server = cls;
+    th_rq *r = *con_cls;
+    (void)version;
+    if (!r) {
+        r = begin(server, connection, url, method);
+        if (!r)
+            return MHD_NO;
+        *con_cls = r;
+        return head_check(r) ? MHD_YES : th_send(r);
+    }
+    if (r->stage == TH_HANDLED)
+        return atomic_load(&r->state) == FINISHED ? answer(r) : MHD_YES;
+    if (*upload_size) {
+        if (*upload_size > r->body_max - r->body.n) {
+            r->overflowed = true;
+            return MHD_NO; /* a chunked body beyond its limit: nothing more is read from this connection */
+        }
+        th_buf_put(&r->body, upload, *upload_size);
+        if (!th_buf_ok(&r->body))
+            return MHD_NO;
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    return whole(r);
+}
