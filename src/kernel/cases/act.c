@@ -1,5 +1,5 @@
 /* act.c — what people at a node do with a case: accept, decide, deliver, withdraw. One transition of the table each, as one event. */
-#include "kernel/cases/cases-private.h"
+#include "cases-private.h"
 
 #include <string.h>
 

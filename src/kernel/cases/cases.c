@@ -1,5 +1,5 @@
 /* cases.c — opening, watchers, and the message types of cases. */
-#include "kernel/cases/cases-private.h"
+#include "cases-private.h"
 
 #include <string.h>
 

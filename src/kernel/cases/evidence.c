@@ -1,6 +1,6 @@
 /* evidence.c — facts fetched instead of papers carried: each evidence of a case is asked at its register, and asked again until it is
  * answered; the answer with its receipt is an event; when all are there the case is handed over, in the same commit. */
-#include "kernel/cases/cases-private.h"
+#include "cases-private.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  *
  * The message "case.submitted" carries the case whole; "case.event" carries one later event. Both are admitted once by the exchange's
  * inbox, and a second time harmless here: (node, origin_seq) of an event is unique. */
-#include "kernel/cases/cases-private.h"
+#include "cases-private.h"
 
 #include <string.h>
 

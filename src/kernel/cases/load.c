@@ -1,5 +1,5 @@
 /* load.c — the region's items: one JSON text each, checked when the node opens; a wrong one stops the node with its name. */
-#include "kernel/cases/cases-private.h"
+#include "cases-private.h"
 
 static bool words_want(const th_json *json, const char *key, th_str *ret_zh, th_str *ret_en, th_error *error)
 {

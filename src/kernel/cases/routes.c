@@ -1,5 +1,5 @@
 /* routes.c — cases over HTTP. */
-#include "kernel/cases/cases-private.h"
+#include "cases-private.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* rows.c — the tables of cases: reading a case, appending its events, keeping its state. */
-#include "kernel/cases/cases-private.h"
+#include "cases-private.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* show.c — a case as people see it: the timeline, evidence beside what was claimed, and what the viewer may do next. */
-#include "kernel/cases/cases-private.h"
+#include "cases-private.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* start.c — a case begins: the form is checked, consents are signed, evidence is noted as wanted, all in one commit; asking follows. */
-#include "kernel/cases/cases-private.h"
+#include "cases-private.h"
 
 #include <string.h>
 

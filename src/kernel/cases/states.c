@@ -1,5 +1,5 @@
 /* states.c — the table of what may happen when. Rows, not branches: the service's fuller machine is more rows. */
-#include "kernel/cases/cases-private.h"
+#include "cases-private.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* answered.c — a provider's answer: believed only as far as it is proved; then journaled here and handed to those who asked. */
-#include "kernel/exchange/ask-private.h"
+#include "ask-private.h"
 
 #include <string.h>
 

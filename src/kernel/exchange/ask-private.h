@@ -1,7 +1,7 @@
 /* ask-private.h — one batch on its way out, and what the provider's answer proved. */
 #ifndef TH_EXCHANGE_ASK_PRIVATE_H
 #define TH_EXCHANGE_ASK_PRIVATE_H
-#include "kernel/exchange/exchange-private.h"
+#include "exchange-private.h"
 
 typedef struct th_batch_out {
     th_exchange *ex;

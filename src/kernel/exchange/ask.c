@@ -2,7 +2,7 @@
  *
  * No timers: an idle link takes what is there at once. While batches are in flight another one starts only when enough waits to be
  * worth its two signatures, so that batches grow with the load by themselves. */
-#include "kernel/exchange/ask-private.h"
+#include "ask-private.h"
 
 #include <string.h>
 

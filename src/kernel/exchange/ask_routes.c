@@ -1,5 +1,5 @@
 /* ask_routes.c — the one plain JSON call by which an outside system, or a clerk's page, asks any node through its own. */
-#include "kernel/exchange/routes-private.h"
+#include "routes-private.h"
 
 #include <string.h>
 

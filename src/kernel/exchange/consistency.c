@@ -1,6 +1,6 @@
 /* consistency.c — does a peer's newest head continue the one we verified last? Asked now and then as an ordinary message, so that the
  * question and the answer are journaled too; a proof that fails is a split history. */
-#include "kernel/exchange/exchange-private.h"
+#include "exchange-private.h"
 
 #include <string.h>
 

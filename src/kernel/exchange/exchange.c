@@ -1,5 +1,5 @@
 /* exchange.c — opening, the trust document and grants in force, message types, and the writer's hooks. */
-#include "kernel/exchange/exchange-private.h"
+#include "exchange-private.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * Two heads of one log with the same size and different roots, or a head smaller than one its owner signed later, are an
  * equivocation: alarmed, journaled by the message that brought it, and shown to governors. Heads of different sizes are held
  * together by consistency proofs (consistency.c). */
-#include "kernel/exchange/exchange-private.h"
+#include "exchange-private.h"
 
 #include <string.h>
 

@@ -53,6 +53,8 @@ uint64_t th_journal_next(const th_journal *journal);
 int64_t th_journal_batch_time(th_journal *journal);         /* one time for all entries of this commit; ascending between commits */
 /* Add an entry's bytes (copied). ret_frontier, when not NULL, gets the frontier before it: the left side of a range proof. */
 TH_MUST_USE th_status th_journal_stage(th_journal *journal, th_str entry, th_frontier *ret_frontier, th_error *error);
+/* Take back what was staged from this index on: for a change that fails after staging. */
+void th_journal_unstage(th_journal *journal, uint64_t from);
 TH_MUST_USE th_status th_journal_seal(th_journal *journal, th_db *db, th_error *error); /* nothing staged: nothing done */
 void th_journal_settled(th_journal *journal, th_status status);
 /* After a successful settled and until the next begin: the right side of the range proof of [first, end) under the new head. */

@@ -2,7 +2,7 @@
  *
  * A provider answers the message "looks" from its access log, found by its own keyed pseudonym of the person. What permits it is the
  * person's own consent token for the register "access-log", made when the person asks. */
-#include "kernel/exchange/exchange-private.h"
+#include "exchange-private.h"
 #include "platform/people/people.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* looks_routes.c — one list over all nodes of who looked at the signed-in citizen's data. The home node asks every member with a
  * token signed for this one question; a member that does not answer in time is named, never left out silently. */
-#include "kernel/exchange/routes-private.h"
+#include "routes-private.h"
 #include "platform/people/people.h"
 
 #include <string.h>

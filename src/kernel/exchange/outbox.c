@@ -1,6 +1,6 @@
 /* outbox.c — effects that must reach another node: put in the transaction that causes them, drained by the link in order per
  * subject, admitted once at the receiver. */
-#include "kernel/exchange/exchange-private.h"
+#include "exchange-private.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* peer_routes.c — the peers' listener: batches from other nodes, and our grants for them to read. */
-#include "kernel/exchange/routes-private.h"
+#include "routes-private.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* provide-private.h — one batch on its way through a provider. */
 #ifndef TH_EXCHANGE_PROVIDE_PRIVATE_H
 #define TH_EXCHANGE_PROVIDE_PRIVATE_H
-#include "kernel/exchange/exchange-private.h"
+#include "exchange-private.h"
 
 /* One line: what it said, what the reads answered, and what is finally sent (which a stored answer may replace). */
 typedef struct th_served {

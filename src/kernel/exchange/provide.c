@@ -2,7 +2,7 @@
  *
  * Everything here only reads. What it finds goes to the writer as one change (provide_commit.c); the answer is built afterwards on
  * whichever thread sends it. */
-#include "kernel/exchange/provide-private.h"
+#include "provide-private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* provide_commit.c — the writer's half of a provider: stored answers, effects, journal, access log; then the signed answer. */
-#include "kernel/exchange/provide-private.h"
+#include "provide-private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -286,16 +286,18 @@ th_status th_batch_in_apply(th_change *change, th_db *db, th_error *error)
     b->at_us = th_journal_batch_time(b->ex->journal);
     if (b->status)
         return refusal_stage(b, error);
+    b->first = th_journal_next(b->ex->journal);
     th_status status = seen_look_up(b, db, &seen, error);
     for (size_t i = 0; !status && i < b->n; i++)
         status = line_finish(b, db, &b->served[i], &seen[i], error);
-    b->first = th_journal_next(b->ex->journal);
     for (size_t i = 0; !status && i < b->n; i++)
         status = entry_stage(b, &b->served[i], i == 0 ? &b->left : NULL, error);
     if (!status)
         status = access_rows(b, db, error);
     if (!status)
         status = batch_rows(b, db, error);
+    if (status)
+        th_journal_unstage(b->ex->journal, b->first);
     return status;
 }
 

@@ -1,5 +1,5 @@
 /* receipt_routes.c — the receipts of one message: ours from our journal, the provider's from what its trailer proved. */
-#include "kernel/exchange/routes-private.h"
+#include "routes-private.h"
 
 #include <string.h>
 

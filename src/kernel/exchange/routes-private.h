@@ -1,7 +1,7 @@
 /* routes-private.h — the handlers behind the route table. */
 #ifndef TH_EXCHANGE_ROUTES_PRIVATE_H
 #define TH_EXCHANGE_ROUTES_PRIVATE_H
-#include "kernel/exchange/exchange-private.h"
+#include "exchange-private.h"
 
 th_handled th_exchange_region_get(th_request *rq);
 th_handled th_exchange_grants_get(th_request *rq);

@@ -1,5 +1,5 @@
 /* routes.c — what the portal shows of trust, grants, links, journal and alarms. Reads only; asking is in ask_routes.c. */
-#include "kernel/exchange/routes-private.h"
+#include "routes-private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* table.c — the routes of the exchange and the shapes of their bodies for /openapi.json. */
-#include "kernel/exchange/routes-private.h"
+#include "routes-private.h"
 
 #define STAFF (TH_ROLE_OPERATOR | TH_ROLE_AUDITOR)
 

@@ -1,5 +1,5 @@
 /* wire.c — the signed envelope of a batch: header, digest, signature, lines. Pure functions over bytes. */
-#include "kernel/exchange/exchange-private.h"
+#include "exchange-private.h"
 #include "platform/crypto/httpsig.h"
 
 #include <string.h>

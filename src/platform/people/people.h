@@ -24,6 +24,7 @@ typedef struct th_people_options {
     uint8_t secret[32];       /* the node's key for pseudonyms and sealing */
     bool secure_cookies;      /* the portal is served over TLS */
     const char *cookie_suffix; /* nodes on one host must not share cookies: the node's code */
+    bool (*id_number_ok)(th_str id_number); /* NULL = any */
 } th_people_options;
 
 typedef struct th_account_new {
@@ -40,6 +41,8 @@ void th_people_close(th_people *people);
 const char *th_people_schema(void);
 const th_route *th_people_routes(size_t *ret_n);
 const char *th_people_schemas(void); /* component schemas for OpenAPI */
+
+unsigned th_role_of(th_str name); /* "clerk"; 0 = unknown */
 
 /* For th_server_options.authenticate, ctx = th_people. Session cookie or `Authorization: Bearer <API key>`. */
 th_status th_people_authenticate(void *people, th_request *rq);

@@ -219,9 +219,8 @@ export async function checkTrust(document: TrustDocument): Promise<{ ok: boolean
         const suite = await suiteOf(key.suite)
         const publicKey = fromBase64url(key.public)
         const sig = fromBase64url(signature.sig)
-        const plain = await suite.verify(publicKey, bytes, sig)
-        const tagged = plain.ok || (await suite.verify(publicKey, join(utf8('tonghui/v1/region\n'), bytes), sig)).ok
-        state = tagged ? 'holds' : 'broken'
+        const signedBytes = join(utf8('tonghui/v1/trust\n'), bytes)
+        state = (await suite.verify(publicKey, signedBytes, sig)).ok ? 'holds' : 'broken'
       } catch {
         state = 'broken'
       }

@@ -1,0 +1,167 @@
+/* client_call.c — one call as a libcurl transfer: pins instead of authorities for peers, bounded answers, plain words for failures. */
+#include "client-private.h"
+
+#include <curl/header.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CONNECT_MS = 3000, TOTAL_MS = 10000, RESPONSE_MAX = 8 << 20 };
+
+static void curl_start_once(void)
+{
+    TH_ASSERT(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+}
+
+void th_curl_start(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, curl_start_once);
+}
+
+static size_t body_take(char *bytes, size_t size, size_t n, void *ctx)
+{
+    th_transfer *t = ctx;
+    (void)size; /* always 1 */
+    if (n > t->max - t->n) {
+        t->overflowed = true;
+        return 0;
+    }
+    if (n > t->room - t->n) {
+        size_t room = t->room ? t->room : 4096;
+        while (room < t->n + n)
+            room *= 2;
+        char *grown = realloc(t->body, room); /* libcurl's callback has no arena; freed in th_transfer_clear */
+        if (!grown)
+            return 0;
+        t->body = grown;
+        t->room = room;
+    }
+    memcpy(t->body + t->n, bytes, n);
+    t->n += n;
+    return n;
+}
+
+static bool headers_make(th_transfer *t)
+{
+    t->headers = curl_slist_append(NULL, "Expect:"); /* no waiting for 100-continue */
+    for (const char *const *h = t->call->headers; h && *h && t->headers; h++) {
+        struct curl_slist *more = curl_slist_append(t->headers, *h);
+        if (!more)
+            return false;
+        t->headers = more;
+    }
+    return t->headers != NULL;
+}
+
+static void pins_set(CURL *easy, const th_client_options *o, const th_call *call)
+{
+    if (call->pins) { /* the trust document names the keys: no authority and no name is asked */
+        curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, call->pins);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+        curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3);
+        if (o->cert_file) {
+            curl_easy_setopt(easy, CURLOPT_SSLCERT, o->cert_file);
+            curl_easy_setopt(easy, CURLOPT_SSLKEY, o->key_file);
+        }
+    } else {
+        curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    }
+}
+
+th_status th_transfer_prepare(th_transfer *t, const th_client_options *o, th_call *call)
+{
+    t->call = call;
+    t->max = o->response_max ? o->response_max : RESPONSE_MAX;
+    if (!t->easy)
+        t->easy = curl_easy_init();
+    if (!t->easy || !headers_make(t))
+        return TH_NO_MEMORY;
+    CURL *easy = t->easy;
+    bool has_body = call->body.p != NULL;
+    curl_easy_setopt(easy, CURLOPT_URL, call->url);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
+    if (has_body) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body.p);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.n);
+    }
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_take);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->message);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L * 1024);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 512L * 1024);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(call->connect_timeout_ms ? call->connect_timeout_ms : CONNECT_MS));
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(call->timeout_ms ? call->timeout_ms : TOTAL_MS));
+    pins_set(easy, o, call);
+    return TH_OK;
+}
+
+void th_transfer_outcome(th_transfer *t, CURLcode code)
+{
+    th_call *call = t->call;
+    long http = 0;
+    call->response = (th_str){t->body ? t->body : "", t->n};
+    call->response_headers = t->easy;
+    if (code == CURLE_OK) {
+        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &http);
+        call->http_status = (int)http;
+        call->status = TH_OK;
+    } else if (t->overflowed) {
+        call->status = th_fail(&call->error, TH_TOO_LARGE, "answer-too-large", "对方答复过大", "The answer is too large");
+    } else if (code == CURLE_OPERATION_TIMEDOUT) {
+        call->status = th_fail(&call->error, TH_TIMEOUT, "peer-timeout", "对方未在期限内答复", "No answer came within the deadline");
+    } else if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH) {
+        call->status = th_fail(&call->error, TH_FORBIDDEN, "wrong-pin", "对方的 TLS 密钥与信任文件不符",
+                               "The other side's TLS key is not the one in the trust document");
+    } else {
+        const char *said = t->message[0] ? t->message : curl_easy_strerror(code);
+        call->status = th_failf(&call->error, TH_UNAVAILABLE, "peer-unavailable", "无法连接对方（%.120s）",
+                                "The other side cannot be reached (%.120s)", said);
+    }
+}
+
+void th_transfer_clear(th_transfer *t)
+{
+    curl_slist_free_all(t->headers);
+    free(t->body);
+    if (t->easy)
+        curl_easy_reset(t->easy);
+    CURL *easy = t->easy;
+    memset(t, 0, sizeof *t);
+    t->easy = easy;
+}
+
+th_str th_call_header(const th_call *call, const char *name)
+{
+    struct curl_header *header;
+    CURL *easy = (CURL *)(uintptr_t)call->response_headers;
+    if (!easy || curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return (th_str){NULL, 0};
+    return th_str_of(header->value);
+}
+
+th_status th_client_once(const th_client_options *options, th_call *call, th_arena *arena)
+{
+    th_transfer t = {0};
+    th_curl_start();
+    th_status status = th_transfer_prepare(&t, options, call);
+    if (!status) {
+        th_transfer_outcome(&t, curl_easy_perform(t.easy));
+        call->response = th_str_keep(arena, call->response);
+        call->response_headers = NULL;
+        status = call->status;
+        if (!status && !call->response.p)
+            status = call->status = TH_NO_MEMORY;
+    }
+    th_transfer_clear(&t);
+    curl_easy_cleanup(t.easy);
+    return status;
+}

@@ -1,0 +1,41 @@
+/* people-private.h — what the files of this part share. */
+#ifndef TH_PEOPLE_PRIVATE_H
+#define TH_PEOPLE_PRIVATE_H
+#include "platform/people/people.h"
+
+enum { TH_SESSION_HOURS = 12, TH_LOGIN_MAX = 64, TH_PASSWORD_MAX = 200, TH_LOCK_AFTER = 5 };
+
+struct th_people {
+    th_people_options options;
+    char cookie[40]; /* "tonghui-110000" */
+    char nobody[TH_PASSWORD_HASH]; /* checked when there is no such login, so that time tells nothing */
+};
+
+typedef struct th_account_row {
+    th_str id, login, name, office, subject, password, totp, totp_pending;
+    unsigned roles;
+    int64_t totp_step, failed, locked_until;
+    bool disabled;
+} th_account_row;
+
+/* account.c */
+TH_MUST_USE th_status th_account_by_login(th_db *db, th_str login, th_arena *arena, th_account_row *ret_row, th_error *error);
+TH_MUST_USE th_status th_account_by_id(th_db *db, th_str id, th_arena *arena, th_account_row *ret_row, th_error *error);
+void th_account_write(th_pen *pen, th_db *db, const th_account_row *row, th_arena *arena);
+TH_MUST_USE th_status th_people_event_add(th_people *people, th_db *db, th_str account, const char *kind, th_error *error);
+typedef th_status (*th_people_apply)(void *ctx, th_db *db, th_error *error);
+TH_MUST_USE th_status th_people_write(th_people *people, th_people_apply apply, void *ctx, th_error *error);
+void th_roles_write(th_pen *pen, unsigned roles);
+/* session.c */
+th_handled th_session_post(th_request *rq);
+th_handled th_session_get(th_request *rq);
+th_handled th_session_delete(th_request *rq);
+void th_session_csrf(const th_people *people, th_str session_hash, char ret_token[33]);
+/* totp_routes.c */
+th_handled th_totp_post(th_request *rq);
+th_handled th_totp_confirm(th_request *rq);
+th_handled th_totp_delete(th_request *rq);
+th_handled th_accounts_get(th_request *rq);
+/* A reply on the writer's thread that ends a request. */
+void th_people_finish(th_change *change, th_status status, const th_error *error);
+#endif
