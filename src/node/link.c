@@ -255,8 +255,19 @@ void th_link_wake(void *slot, const char *peer)
         i++;
     if (i == link->woken_count && i < TH_MEMBERS_MAX)
         memcpy(link->woken[link->woken_count++], peer, TH_CODE_TEXT);
+    bool closing = link->closing;
+    if (!closing)
+        th_client_wake(link->client);
     pthread_mutex_unlock(&link->lock);
-    th_client_wake(link->client);
+}
+
+void th_link_stop(th_link *link)
+{
+    if (!link)
+        return;
+    pthread_mutex_lock(&link->lock);
+    link->closing = true;
+    pthread_mutex_unlock(&link->lock);
 }
 
 th_status th_link_open(th_exchange *exchange, th_client *client, th_link **ret_link)

@@ -211,6 +211,7 @@ void th_node_stop(th_node *node)
         th_server_drain(node->portal, 5);
     if (node->peers)
         th_server_drain(node->peers, 5);
+    th_link_stop(node->link);
     th_client *client = node->client;
     node->client = NULL;
     if (client)

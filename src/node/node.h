@@ -86,6 +86,7 @@ void th_node_close(th_node *node);
 /* link.c: carries batches by th_client, fetches peers' grants, ticks. */
 TH_MUST_USE th_status th_link_open(th_exchange *exchange, th_client *client, th_link **ret_link);
 void th_link_wake(void *link_slot, const char *peer); /* th_exchange_options.wake; ctx = th_link ** */
+void th_link_stop(th_link *link); /* before the client closes: wakes it no more */
 void th_link_close(th_link *link);
 
 /* Files. */

@@ -56,7 +56,10 @@ TH_MUST_USE th_status th_records_list(th_records *records, th_db *db, th_arena *
  * person of a seed is the same for every node and count, so that a degree in Beijing and a household in Hebei are one person. */
 TH_MUST_USE th_status th_records_generate(const char *region_dir, const char *code, uint64_t seed, int64_t people, const char *dir,
                                           th_error *error);
-/* The i-th demonstration person, for demonstrations and benches: number and name (arena). */
-TH_MUST_USE th_status th_records_person(const char *region_dir, const char *code, uint64_t seed, int64_t index, th_arena *arena,
-                                        th_str *ret_id_number, th_str *ret_name, th_str *ret_degree_certificate);
+/* The nth demonstration person of a household's node; `degree` (may be NULL) asks for one whose degree stands at that node. */
+typedef struct th_person {
+    th_str id_number, name, certificate, level; /* arena */
+} th_person;
+TH_MUST_USE th_status th_records_person(const char *region_dir, const char *household, const char *degree, uint64_t seed, int64_t nth,
+                                        th_arena *arena, th_person *ret_person, th_error *error);
 #endif

@@ -1,0 +1,87 @@
+/* entry.c — entries at rest: found by a keyed pseudonym of their key, sealed; and look-ups gathered into one read. */
+#include "records-private.h"
+
+#include <string.h>
+
+void th_record_key(const th_records *records, const th_register *reg, const th_str *keys, uint8_t ret_key[TH_RECORD_KEY])
+{
+    th_str pieces[2 + 2 * TH_REGISTER_KEYS_MAX];
+    size_t n = 0;
+    pieces[n++] = TH_STR("tonghui/v1/record\n");
+    pieces[n++] = reg->name;
+    for (size_t i = 0; i < reg->key_count; i++) {
+        pieces[n++] = TH_STR("\n");
+        pieces[n++] = keys[i];
+    }
+    th_hash hash = th_hmac(records->options.secret, pieces, n);
+    memcpy(ret_key, hash.b, TH_RECORD_KEY);
+}
+
+/* The context binds a sealed entry to its place: nobody can swap two people's rows. */
+static th_str context_of(const th_register *reg, const uint8_t key[TH_RECORD_KEY], char text[128])
+{
+    size_t n = reg->name.n < 64 ? reg->name.n : 64;
+    memcpy(text, reg->name.p, n);
+    memcpy(text + n, key, TH_RECORD_KEY);
+    return (th_str){text, n + TH_RECORD_KEY};
+}
+
+th_status th_entry_seal(const th_records *records, const th_register *reg, const uint8_t key[TH_RECORD_KEY], th_str json, th_arena *arena,
+                        th_str *ret_sealed)
+{
+    char text[128];
+    return th_seal(records->options.env, records->options.secret, json, context_of(reg, key, text), arena, ret_sealed);
+}
+
+th_status th_entry_open(const th_records *records, const th_register *reg, const uint8_t key[TH_RECORD_KEY], th_str sealed, th_arena *arena,
+                        const th_json **ret_entry)
+{
+    char text[128];
+    th_str plain;
+    th_status status = th_unseal(records->options.secret, sealed, context_of(reg, key, text), arena, &plain);
+    return status ? status : th_json_parse(plain, arena, ret_entry, NULL);
+}
+
+static void local_read(th_records *records, th_db *db, th_lookup **lookups, size_t n, th_arena *arena)
+{
+    th_value *values = th_alloc_array(arena, n * 3, sizeof *values);
+    th_rows *rows = th_alloc_array(arena, n, sizeof *rows);
+    th_status status = values && rows ? TH_OK : TH_NO_MEMORY;
+    for (size_t i = 0; !status && i < n; i++) {
+        values[3 * i] = th_v_text(lookups[i]->reg->name);
+        values[3 * i + 1] = th_v_int(th_register_live(records, lookups[i]->reg).version);
+        values[3 * i + 2] = th_v_blob(lookups[i]->key, TH_RECORD_KEY);
+    }
+    if (!status)
+        status = th_db_select_many(db, "SELECT sealed FROM records_entry WHERE register = ?1 AND version = ?2 AND key = ?3", values, 3, n,
+                                   arena, rows, NULL);
+    for (size_t i = 0; i < n; i++) {
+        static const uint8_t no_key[TH_RECORD_KEY];
+        th_lookup *l = lookups[i];
+        l->status = status;
+        if (status)
+            continue;
+        if (rows[i].n) {
+            l->status = th_entry_open(records, l->reg, l->key, th_row(&rows[i], 0)[0].s, arena, &l->entry);
+        } else { /* the same work for nobody */
+            const th_json *decoy;
+            TH_IGNORE(th_entry_open(records, l->reg, no_key, l->reg->decoy, arena, &decoy));
+        }
+    }
+}
+
+void th_lookups_read(th_records *records, th_db *db, th_lookup **lookups, size_t n, th_arena *arena)
+{
+    th_lookup **local = th_alloc_array(arena, n, sizeof *local);
+    size_t local_n = 0;
+    for (size_t i = 0; local && i < n; i++) {
+        if (lookups[i]->status)
+            continue;
+        if (th_register_live(records, lookups[i]->reg).source == TH_SOURCE_LOCAL)
+            local[local_n++] = lookups[i];
+        else
+            th_source_read(records, lookups[i], arena);
+    }
+    if (local_n)
+        local_read(records, db, local, local_n, arena);
+}
