@@ -53,6 +53,7 @@ int th_cmd_generate(const th_args *args);
 int th_cmd_backup(const th_args *args);
 int th_cmd_restore(const th_args *args);
 int th_cmd_doctor(const th_args *args);
+int th_cmd_simulate(const th_args *args);
 int th_cmd_up(const th_args *args);
 
 /* Set-up shared by `region` and `up`. */

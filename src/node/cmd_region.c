@@ -211,13 +211,14 @@ static int apply(const th_args *args, th_arena *arena, th_error *error)
         return th_cmd_usage(args, "region apply region.json --node DIR");
     th_status status = th_file_read(file, DOCUMENT_MAX, arena, &document, error);
     if (!status)
-        status = th_node_open(dir, &node, error);
+        status = th_node_open_beside(dir, &node, error);
     if (status)
         return th_cmd_failed(args, status, error);
     status = th_exchange_trust_apply(node->exchange, document, error);
     th_node_close(node);
     if (status)
         return th_cmd_failed(args, status, error);
+    th_node_nudge(dir);
     th_say(args, "信任文件已启用", "The trust document is in force");
     return 0;
 }

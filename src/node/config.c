@@ -74,6 +74,10 @@ static th_status fill(const th_json *root, th_config *c, th_error *error)
     c->batch_lines = (size_t)lines;
     c->threads = (int)threads;
     c->demonstration = th_json_bool(root, "demonstration", false);
+    c->life_per_minute = (int)th_json_int(root, "life_per_minute", 0);
+    c->seed = (uint64_t)th_json_int(root, "seed", 1);
+    if (c->life_per_minute < 0 || c->life_per_minute > 60000)
+        th_fail_field(error, "/life_per_minute", "range", "超出范围", "Out of range");
     return error->field_count ? TH_INVALID : TH_OK;
 }
 
@@ -133,6 +137,8 @@ th_status th_config_write(const th_config *c, th_error *error)
     listener_write(&pen, "peers", c->peer_address, c->peer_port, c->peer_url, NULL, NULL);
     th_pen_ktext(&pen, "suite", th_suite_name(c->suite));
     th_pen_kbool(&pen, "demonstration", c->demonstration);
+    th_pen_kint(&pen, "life_per_minute", c->life_per_minute);
+    th_pen_kint(&pen, "seed", (int64_t)c->seed);
     th_pen_kint(&pen, "batch_lines", (int64_t)c->batch_lines);
     th_pen_kint(&pen, "threads", c->threads);
     th_pen_end(&pen, '}');

@@ -1,10 +1,12 @@
 /* file.c — whole files, read bounded and written whole or not at all. */
 #include "node/node.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -117,5 +119,39 @@ th_status th_dir_remove(const char *path, th_error *error)
 {
     if (th_file_exists(path) && nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) < 0)
         return os_error(error, path);
+    return TH_OK;
+}
+
+/* ---- names in a folder ---- */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+th_status th_dir_list(const char *dir, const char *tail, th_arena *arena, char ***ret_names, size_t *ret_n, th_error *error)
+{
+    enum { NAMES_MAX = 4096 };
+    DIR *folder = opendir(dir);
+    struct dirent *entry;
+    size_t tail_n = strlen(tail);
+    *ret_n = 0;
+    *ret_names = th_alloc_array(arena, NAMES_MAX, sizeof **ret_names);
+    if (!*ret_names) {
+        if (folder)
+            closedir(folder);
+        return th_fail(error, TH_NO_MEMORY, "no-memory", "内存不足", "Out of memory");
+    }
+    while (folder && *ret_n < NAMES_MAX && (entry = readdir(folder))) {
+        size_t n = strlen(entry->d_name);
+        if (entry->d_name[0] == '.' || n < tail_n || strcmp(entry->d_name + n - tail_n, tail) != 0)
+            continue;
+        th_str kept = th_str_keep(arena, (th_str){entry->d_name, n});
+        if (kept.p)
+            (*ret_names)[(*ret_n)++] = (char *)(uintptr_t)kept.p;
+    }
+    if (folder)
+        closedir(folder);
+    qsort(*ret_names, *ret_n, sizeof **ret_names, by_name);
     return TH_OK;
 }

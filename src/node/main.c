@@ -9,7 +9,7 @@ static const th_verb verbs[] = {
     {"init", th_cmd_init, "init DIR --code CODE --region DIR [--suite SUITE] [--portal-port P] [--peer-port P] [--store URL]",
      "建立一个节点目录（配置与密钥）", "make a node's directory: configuration and keys"},
     {"serve", th_cmd_serve, "serve --node DIR", "运行一个节点", "run a node"},
-    {"up", th_cmd_up, "up [--dir DIR] [--region DIR] [--people N] [--port-base P] [--store postgresql] [--fresh]",
+    {"up", th_cmd_up, "up [--dir DIR] [--region DIR] [--console DIR] [--people N] [--seed S] [--port-base P] [--store URL] [--front URL] [--fresh]",
      "在本机建立并运行整个区域（演示）", "make and run a whole region on this machine (demonstration)"},
     {"region", th_cmd_region, "region propose|sign|apply|show|diff …",
      "信任文件：起草、签名、启用、查看、比较", "the trust document: propose, sign, apply, show, diff"},
@@ -26,6 +26,7 @@ static const th_verb verbs[] = {
      "generate simulated data"},
     {"backup", th_cmd_backup, "backup TO --node DIR", "在线备份", "online backup"},
     {"restore", th_cmd_restore, "restore FROM --node DIR", "自备份恢复", "restore from a backup"},
+    {"simulate", th_cmd_simulate, "simulate on|off|MESSAGES-PER-MINUTE --node DIR", "演示环境的模拟业务", "the demonstration's simulated life"},
     {"doctor", th_cmd_doctor, "doctor --node DIR", "检查常见配置问题并给出办法", "find likely misconfigurations and say the remedy"},
 };
 
@@ -123,7 +124,7 @@ bool th_flag(const th_args *args, const char *name)
 
 const char *th_word(const th_args *args, int index)
 {
-    static const char *const flags[] = {"--fresh", "--help", "--force"};
+    static const char *const flags[] = {"--fresh", "--help", "--force", "--with-parent"};
     for (int i = 0; i < args->argc; i++) {
         const char *word = args->argv[i];
         if (strncmp(word, "--", 2) == 0) {

@@ -1,4 +1,5 @@
 /* modules.c — the table of the house: what a node is made of, in the order of opening. Adding a module is one line. */
+#include "kernel/records/ids.h"
 #include "node/node.h"
 #include "services/government/government.h"
 #include "services/operations/operations.h"
@@ -46,24 +47,48 @@ static th_status records_open(th_node *node, void **ret_module, th_error *error)
     return status;
 }
 
+static th_status items_read(th_node *node, th_arena *arena, th_case_file **ret_files, size_t *ret_n, th_error *error)
+{
+    char dir[TH_PATH_TEXT];
+    char **names;
+    *ret_n = 0;
+    th_status status = th_path_join(dir, node->config.region_dir, "items") ? th_dir_list(dir, ".json", arena, &names, ret_n, error)
+                                                                           : TH_TOO_LARGE;
+    *ret_files = status ? NULL : th_alloc_array(arena, *ret_n + 1, sizeof **ret_files);
+    for (size_t i = 0; *ret_files && !status && i < *ret_n; i++) {
+        char path[TH_PATH_TEXT];
+        (*ret_files)[i].name = th_str_of(names[i]);
+        status = th_path_join(path, dir, names[i]) ? th_file_read(path, 4u << 20, arena, &(*ret_files)[i].text, error) : TH_TOO_LARGE;
+    }
+    return status;
+}
+
 static th_status cases_open(th_node *node, void **ret_module, th_error *error)
 {
+    th_arena arena;
+    th_case_file *files;
+    size_t n;
+    th_arena_open(&arena, 64u << 20);
+    th_status status = items_read(node, &arena, &files, &n, error);
     th_cases_options options = {.code = node->config.code,
-                                .region_dir = node->config.region_dir,
+                                .items = files,
+                                .item_count = n,
                                 .store = node->store,
                                 .writer = node->writer,
                                 .env = &node->env,
                                 .message_key = node->keys.message,
                                 .exchange = node->exchange};
     memcpy(options.secret, node->keys.secret, sizeof options.secret);
-    th_status status = th_cases_open(&options, &node->cases, error);
+    if (!status)
+        status = th_cases_open(&options, &node->cases, error);
+    th_arena_close(&arena);
     *ret_module = node->cases;
     return status;
 }
 
 static th_status government_open(th_node *node, void **ret_module, th_error *error)
 {
-    th_status status = th_government_open(node->cases, (th_government **)&node->government, error);
+    th_status status = th_government_open(node->cases, node->exchange, (th_government **)&node->government, error);
     *ret_module = node->government;
     return status;
 }
@@ -73,10 +98,12 @@ static th_status operations_open(th_node *node, void **ret_module, th_error *err
     th_operations_options options = {.code = node->config.code,
                                      .region_dir = node->config.region_dir,
                                      .env = &node->env,
+                                     .store = node->store,
                                      .exchange = node->exchange,
                                      .cases = node->cases,
-                                     .people = node->people,
-                                     .demonstration = node->config.demonstration};
+                                     .demonstration = node->config.demonstration,
+                                     .life_per_minute = node->config.demonstration ? node->config.life_per_minute : 0,
+                                     .seed = node->config.seed};
     th_status status = th_operations_open(&options, (th_operations **)&node->operations, error);
     *ret_module = node->operations;
     return status;

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -20,7 +22,27 @@ static th_status lock_take(th_node *node, th_error *error)
         return th_failf(error, errno == EWOULDBLOCK ? TH_CONFLICT : TH_IO, "node-running",
                         "节点 %s 正在运行（目录已被锁定）；请先停止它，或使用它的接口",
                         "Node %s is running (its directory is locked); stop it first, or use its API", node->config.code);
+    char pid[16];
+    int n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+    if (ftruncate(node->lock_fd, 0) || pwrite(node->lock_fd, pid, (size_t)n, 0) != n)
+        return th_fail(error, TH_IO, "lock", "无法写入锁文件", "The lock file cannot be written");
     return TH_OK;
+}
+
+void th_node_nudge(const char *dir)
+{
+    char path[TH_PATH_TEXT], text[16] = "";
+    int64_t pid;
+    if (!th_path_join(path, dir, "lock"))
+        return;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    bool held = flock(fd, LOCK_SH | LOCK_NB) < 0; /* otherwise the number in it is a dead process's */
+    ssize_t n = read(fd, text, sizeof text - 1);
+    if (held && n > 0 && th_parse_i64(th_str_trim((th_str){text, (size_t)n}), 2, INT32_MAX, &pid))
+        kill((pid_t)pid, SIGHUP);
+    close(fd);
 }
 
 static th_status schemas_migrate(th_node *node, th_error *error)
@@ -68,7 +90,7 @@ static th_status modules_open(th_node *node, th_error *error)
     return status;
 }
 
-th_status th_node_open(const char *dir, th_node **ret_node, th_error *error)
+static th_status node_open(const char *dir, bool alone, th_node **ret_node, th_error *error)
 {
     th_status status = th_crypto_start();
     if (status)
@@ -79,7 +101,7 @@ th_status th_node_open(const char *dir, th_node **ret_node, th_error *error)
     node->lock_fd = -1;
     node->env = th_env_real();
     status = th_config_read(dir, &node->config, error);
-    if (!status)
+    if (!status && alone)
         status = lock_take(node, error);
     if (!status)
         status = th_keys_read(dir, &node->keys, error);
@@ -98,6 +120,16 @@ th_status th_node_open(const char *dir, th_node **ret_node, th_error *error)
     else
         *ret_node = node;
     return status;
+}
+
+th_status th_node_open(const char *dir, th_node **ret_node, th_error *error)
+{
+    return node_open(dir, true, ret_node, error);
+}
+
+th_status th_node_open_beside(const char *dir, th_node **ret_node, th_error *error)
+{
+    return node_open(dir, false, ret_node, error);
 }
 
 /* ---- listeners ---- */
@@ -189,14 +221,14 @@ th_status th_node_start(th_node *node, th_error *error)
     if (!status)
         status = portal_start(node, error);
     if (!status)
-        status = th_operations_start(node->operations, error);
+        status = th_operations_start(node->operations, node->client, error);
     return status;
 }
 
 void th_node_reload(th_node *node)
 {
     th_error error = {0};
-    if (th_server_reload(node->peers, &error) || th_client_reload(node->client, &error) ||
+    if (th_exchange_reload(node->exchange, &error) || th_records_reload(node->records, &error) || th_server_reload(node->peers, &error) || th_client_reload(node->client, &error) ||
         (node->config.portal_cert[0] && th_server_reload(node->portal, &error)))
         th_log(TH_LOG_ERROR, "reload-failed", "type", error.type, NULL);
     else

@@ -25,6 +25,8 @@ typedef struct th_config {
     uint16_t peer_port;
     th_suite suite;
     bool demonstration;
+    int life_per_minute; /* simulated questions a minute; demonstrations only */
+    uint64_t seed;       /* of the simulated data */
     size_t batch_lines; /* 0 = the protocol's limit */
     int threads;        /* I/O threads of the portal; 0 = 2 */
 } th_config;
@@ -77,6 +79,9 @@ struct th_node {
 
 /* Everything but sockets: for the command line, set-up and tests. Takes the node's lock: TH_CONFLICT when it runs elsewhere. */
 TH_MUST_USE th_status th_node_open(const char *dir, th_node **ret_node, th_error *error);
+/* The same beside a running node, for changes that append nothing to the journal; th_node_nudge then tells it to look again. */
+TH_MUST_USE th_status th_node_open_beside(const char *dir, th_node **ret_node, th_error *error);
+void th_node_nudge(const char *dir); /* SIGHUP to the process that holds the lock, if any */
 /* Listeners and links. */
 TH_MUST_USE th_status th_node_start(th_node *node, th_error *error);
 void th_node_reload(th_node *node); /* SIGHUP */
@@ -89,11 +94,17 @@ void th_link_wake(void *link_slot, const char *peer); /* th_exchange_options.wak
 void th_link_stop(th_link *link); /* before the client closes: wakes it no more */
 void th_link_close(th_link *link);
 
+/* upstream.c: th_records_options.http_get. */
+th_status th_upstream_get(void *ctx, const char *url, const char *authorization, int timeout_ms, th_arena *arena, th_str *ret_body,
+                          th_error *error);
+
 /* Files. */
 TH_MUST_USE th_status th_file_read(const char *path, size_t max, th_arena *arena, th_str *ret_bytes, th_error *error);
 TH_MUST_USE th_status th_file_write(const char *path, th_str bytes, int mode, th_error *error); /* whole or not at all */
 bool th_file_exists(const char *path);
 bool th_path_join(char ret_path[TH_PATH_TEXT], const char *dir, const char *name);
+/* Names in `dir` that end in `tail`, ascending; none when there is no such folder. */
+TH_MUST_USE th_status th_dir_list(const char *dir, const char *tail, th_arena *arena, char ***ret_names, size_t *ret_n, th_error *error);
 TH_MUST_USE th_status th_dir_make(const char *path, th_error *error);
 TH_MUST_USE th_status th_dir_remove(const char *path, th_error *error); /* with all that is in it */
 

@@ -418,6 +418,20 @@ static th_status state_load(th_exchange *ex, th_error *error)
     return status;
 }
 
+th_status th_exchange_reload(th_exchange *ex, th_error *error)
+{
+    th_db *db;
+    th_arena arena;
+    th_status status = th_store_acquire(ex->store, &db, error);
+    if (status)
+        return status;
+    th_arena_open(&arena, 256u << 20);
+    status = trust_load(ex, db, &arena, error);
+    th_arena_close(&arena);
+    th_store_release(ex->store, db);
+    return status ? status : own_grants_load(ex, error);
+}
+
 th_status th_exchange_open(const th_exchange_options *o, th_exchange **ret_exchange, th_error *error)
 {
     th_exchange *ex = th_new(sizeof *ex);

@@ -82,6 +82,8 @@ typedef struct th_exchange_options {
 TH_MUST_USE th_status th_exchange_open(const th_exchange_options *options, th_exchange **ret_exchange, th_error *error);
 void th_exchange_close(th_exchange *exchange);
 const char *th_exchange_schema(void);
+/* Another process changed trust or grants in the store: read them again. */
+TH_MUST_USE th_status th_exchange_reload(th_exchange *exchange, th_error *error);
 const th_route *th_exchange_routes(size_t *ret_n); /* portal side; mount with the th_exchange as module */
 const char *th_exchange_schemas(void);
 /* Before the first message. */
@@ -192,6 +194,10 @@ typedef struct th_link_state {
     char error_type[48];
 } th_link_state;
 size_t th_exchange_links(th_exchange *exchange, th_link_state *ret_states, size_t max);
+
+/* The exact lines of a message that this node asked or answered and of its answer, as long as the bodies are kept. */
+TH_MUST_USE th_status th_exchange_lines(th_exchange *exchange, th_db *db, th_str id, th_arena *arena, th_str *ret_message,
+                                        th_str *ret_answer, th_error *error);
 
 /* A node that was restored, or hears of a head of its own beyond its log: has it to be sealed? See journal.h. */
 TH_MUST_USE th_status th_exchange_own_head_seen(th_exchange *exchange, const th_head *head, th_error *error);

@@ -46,6 +46,27 @@ static th_status batch_of(th_db *db, const char *sql, th_str id, th_arena *arena
     return th_db_one(db, sql, &key, 1, arena, ret_row, error);
 }
 
+th_status th_exchange_lines(th_exchange *ex, th_db *db, th_str id, th_arena *arena, th_str *ret_message, th_str *ret_answer,
+                            th_error *error)
+{
+    const th_value *row;
+    (void)ex;
+    th_status status = batch_of(db,
+                                "SELECT b.request, b.answer, s.line FROM exchange_sent s JOIN exchange_batch b ON b.id = s.batch "
+                                "WHERE s.id = ?1",
+                                id, arena, &row, error);
+    if (status == TH_NOT_FOUND)
+        status = batch_of(db,
+                          "SELECT b.request, b.answer, s.line FROM exchange_seen s JOIN exchange_batch b ON b.id = s.batch "
+                          "WHERE s.id = ?1",
+                          id, arena, &row, error);
+    if (status)
+        return status;
+    *ret_message = line_of(row[0].s, row[2].i);
+    *ret_answer = line_of(row[1].s, row[2].i);
+    return TH_OK;
+}
+
 th_handled th_exchange_receipt_get(th_request *rq)
 {
     th_exchange *ex = rq->module;

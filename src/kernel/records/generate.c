@@ -225,6 +225,25 @@ static void company_line(const generator *g, const th_json *home, int64_t k, th_
     th_pen_end(&pen, '}');
 }
 
+th_status th_records_company(const char *region_dir, const char *code, uint64_t seed, int64_t nth, th_arena *arena, th_str *ret_json,
+                             th_error *error)
+{
+    generator g;
+    th_buf buf;
+    th_status status = generator_open(&g, region_dir, seed, error);
+    const th_json *home = status ? NULL : home_of(&g, code);
+    if (!status && !home)
+        status = th_failf(error, TH_NOT_FOUND, "no-home", "generator.json 中没有 %s", "generator.json does not know %s", code);
+    if (!status) {
+        th_buf_open(&buf, arena, TH_ENTRY_JSON_MAX);
+        company_line(&g, home, nth, &buf);
+        *ret_json = th_buf_view(&buf);
+        status = th_buf_ok(&buf) ? TH_OK : TH_TOO_LARGE;
+    }
+    th_arena_close(&g.arena);
+    return status;
+}
+
 typedef struct output {
     FILE *file;
     th_arena arena;

@@ -334,11 +334,12 @@ typedef struct sweeping {
     int64_t changed;
 } sweeping;
 
-/* Rows of versions that are not live, some at a time so that nobody waits long behind them. */
+/* Rows of versions before the last one, some at a time so that nobody waits long behind them. The last one stays: a read that began
+ * before the change of version, here or in a node beside this process, still finds it. */
 static th_status sweep_apply(void *ctx, th_db *db, th_error *error)
 {
     sweeping *s = ctx;
-    th_value values[] = {th_v_text(s->im->reg->name), th_v_int(s->im->version), th_v_int(SWEEP)};
+    th_value values[] = {th_v_text(s->im->reg->name), th_v_int(s->im->version - 1), th_v_int(SWEEP)};
     th_status status = th_db_exec(db,
                                   "DELETE FROM records_entry WHERE register = ?1 AND version < ?2 AND key IN (SELECT key FROM records_entry "
                                   "WHERE register = ?1 AND version < ?2 LIMIT ?3)",

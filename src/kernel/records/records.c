@@ -56,14 +56,21 @@ static th_status versions_load(th_records *records, th_error *error)
         th_register *reg = th_register_find(records, row[0].s);
         if (!reg)
             continue;
+        pthread_mutex_lock(&records->lock);
         reg->version = row[1].i;
         reg->entries = row[2].i;
         reg->made_us = row[3].i;
         reg->simulated = row[4].i != 0;
+        pthread_mutex_unlock(&records->lock);
     }
     th_arena_close(&arena);
     th_store_release(records->options.store, db);
     return status;
+}
+
+th_status th_records_reload(th_records *records, th_error *error)
+{
+    return versions_load(records, error);
 }
 
 /* As long and as many members as a usual entry. */

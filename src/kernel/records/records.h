@@ -35,6 +35,8 @@ typedef struct th_records_options {
 
 TH_MUST_USE th_status th_records_open(const th_records_options *options, th_records **ret_records, th_error *error);
 void th_records_close(th_records *records);
+/* Another process imported: read again which versions are live. */
+TH_MUST_USE th_status th_records_reload(th_records *records, th_error *error);
 const char *th_records_schema(void);
 const th_route *th_records_routes(size_t *ret_n);
 const char *th_records_schemas(void);
@@ -62,4 +64,7 @@ typedef struct th_person {
 } th_person;
 TH_MUST_USE th_status th_records_person(const char *region_dir, const char *household, const char *degree, uint64_t seed, int64_t nth,
                                         th_arena *arena, th_person *ret_person, th_error *error);
+/* The nth demonstration company of a node, as its register's JSON. */
+TH_MUST_USE th_status th_records_company(const char *region_dir, const char *code, uint64_t seed, int64_t nth, th_arena *arena,
+                                         th_str *ret_json, th_error *error);
 #endif

@@ -60,7 +60,7 @@ static struct MHD_Daemon *daemon_start(th_server *server)
         options[n++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, o->threads, NULL};
     if (o->cert_file) {
         flags |= MHD_USE_TLS;
-        options[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, (intptr_t)th_identity_give, NULL};
+        options[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)th_identity_give};
         options[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0,
                                                (void *)(uintptr_t)"NORMAL:-VERS-ALL:+VERS-TLS1.3"};
         if (o->peers) /* any trust list makes the handshake ask for a certificate; who it is, the pin decides */

@@ -7,7 +7,7 @@
 #include "kernel/cases/cases.h"
 
 typedef struct th_government th_government;
-TH_MUST_USE th_status th_government_open(th_cases *cases, th_government **ret_government, th_error *error);
+TH_MUST_USE th_status th_government_open(th_cases *cases, th_exchange *exchange, th_government **ret_government, th_error *error);
 void th_government_close(th_government *government);
 const th_route *th_government_routes(size_t *ret_n);
 const char *th_government_schemas(void);
