@@ -46,7 +46,7 @@ th_status th_consent_make(th_consent *c, th_str id_number, const th_key *key, co
                           th_error *error)
 {
     uint8_t salt[16], signature[TH_SIGNATURE_SIZE];
-    char hash[TH_HEX_HASH], salt_text[33];
+    char hash[TH_HEX_HASH], salt_text[33], kid[TH_KID_TEXT];
     const th_json *json;
     th_buf plain, message;
     if (c->expires_us <= c->issued_us || c->expires_us - c->issued_us > TH_CONSENT_DAYS_MAX * TH_DAY_US)
@@ -55,6 +55,8 @@ th_status th_consent_make(th_consent *c, th_str id_number, const th_key *key, co
     th_uuid7(env, c->id);
     env->random(env->ctx, salt, sizeof salt);
     th_hex(salt, sizeof salt, salt_text);
+    th_kid_of(key, kid);
+    c->kid = th_str_keep(arena, th_str_of(kid));
     c->salt = th_str_keep(arena, th_str_of(salt_text));
     c->hash = th_str_keep(arena, person_hash(c->salt, id_number, hash));
     th_buf_open(&plain, arena, TOKEN_MAX);

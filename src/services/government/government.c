@@ -47,7 +47,13 @@ static void brief_write(th_pen *pen, const th_trust *trust, const th_case_item *
     th_pen_kstr(pen, "code", item->code);
     raw_member(pen, item->json, "title");
     place_write(pen, "owner", trust, item->owner);
-    th_pen_kstr(pen, "office", item->office);
+    const th_json *office = th_json_get(item->json, "office_name");
+    th_pen_key(pen, "office");
+    th_pen_object(pen);
+    th_pen_kstr(pen, "code", item->office);
+    th_pen_kstr(pen, "zh", office ? th_json_str(office, "zh") : item->office);
+    th_pen_kstr(pen, "en", office ? th_json_str(office, "en") : item->office);
+    th_pen_end(pen, '}');
     th_pen_kint(pen, "limit_days", item->limit_days);
     th_pen_kint(pen, "fee_fen", th_json_int(item->json, "fee_fen", 0));
     th_pen_kbool(pen, "anywhere", th_json_bool(item->json, "anywhere", false));

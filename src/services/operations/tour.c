@@ -70,7 +70,7 @@ static void failed_tell(playing *p, const char *zh, const char *en)
 }
 
 /* The question and the answer of one message, exactly as they crossed. */
-static th_str crossed_lines(playing *p, th_str message_id)
+static th_str crossed_lines(playing *p, th_str message_id, th_str to)
 {
     th_db *db;
     th_str message, answer;
@@ -86,10 +86,14 @@ static th_str crossed_lines(playing *p, th_str message_id)
     th_pen_array(&pen);
     th_pen_object(&pen);
     label(&pen, "发出的报文", "The message sent");
+    th_pen_ktext(&pen, "from", p->o->code);
+    th_pen_kstr(&pen, "to", to);
     th_pen_kraw(&pen, "json", message);
     th_pen_end(&pen, '}');
     th_pen_object(&pen);
     label(&pen, "收到的答复", "The answer received");
+    th_pen_kstr(&pen, "from", to);
+    th_pen_ktext(&pen, "to", p->o->code);
     th_pen_kraw(&pen, "json", answer);
     th_pen_end(&pen, '}');
     th_pen_end(&pen, ']');
@@ -242,7 +246,7 @@ static void tell_evidence(playing *p, const th_json *e)
     th_str proof = receipt ? receipt->raw : (th_str){NULL, 0};
     if (!p->proof.n)
         p->proof = proof;
-    step_tell(p, "done", (words){zh.p, en.p}, (words){text_zh.p, text_en.p}, crossed_lines(p, th_json_str(e, "message")), kept, TH_COUNT(kept), proof);
+    step_tell(p, "done", (words){zh.p, en.p}, (words){text_zh.p, text_en.p}, crossed_lines(p, th_json_str(e, "message"), th_json_str(provider, "code")), kept, TH_COUNT(kept), proof);
 }
 
 /* The message that carried the case, found in this node's own journal. */
@@ -279,7 +283,7 @@ static void tell_handover(playing *p)
     step_tell(p, "done", (words){zh.p, en.p},
               (words){"办件连同核验结果经发件箱移交。任何一方随时断电，办件都只到达一次。",
                       "The case goes with its results through the outbox. Whichever side loses power at any moment, it arrives exactly once."},
-              crossed_lines(p, message), kept, TH_COUNT(kept), (th_str){NULL, 0});
+              crossed_lines(p, message, th_json_str(owner, "code")), kept, TH_COUNT(kept), (th_str){NULL, 0});
 }
 
 static th_str timeline(playing *p)
@@ -291,6 +295,8 @@ static th_str timeline(playing *p)
     th_pen_array(&pen);
     th_pen_object(&pen);
     label(&pen, "传回的时间线", "The timeline that came back");
+    th_pen_kstr(&pen, "from", th_json_str(th_json_get(p->shown, "owner"), "code"));
+    th_pen_ktext(&pen, "to", p->o->code);
     th_pen_kraw(&pen, "json", events ? events->raw : TH_STR("[]"));
     th_pen_end(&pen, '}');
     th_pen_end(&pen, ']');

@@ -46,7 +46,7 @@ export function knowSession(): Promise<void> {
 }
 
 export async function signIn(login: string, password: string, totp?: string): Promise<Account> {
-  const session = await post<Session>('/people/v1/session', { login, password, ...(totp ? { totp } : {}) })
+  const session = await post<Session & { account: Account }>('/people/v1/session', { login, password, ...(totp ? { totp } : {}) })
   take(session)
   return session.account
 }

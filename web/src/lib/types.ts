@@ -14,7 +14,7 @@ export interface Account {
   office: Coded | null
 }
 export interface Session {
-  account: Account
+  account: Account | null
   csrf: string
   expires: string
 }
@@ -372,7 +372,7 @@ export interface TourStep {
   step: number
   title: Named
   text: Named
-  crossed: { label: Named | string; json: unknown }[]
+  crossed: { label: Named | string; json: unknown; from?: string; to?: string }[]
   kept: Named[]
   proof?: Receipt
   at: string

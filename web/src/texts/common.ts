@@ -1,6 +1,6 @@
 // Words used on many pages.
 export const common = {
-  'product': ['通汇', 'Tonghui'],
+  'product': ['通惠', 'Tonghui'],
   'skip': ['跳到正文', 'Skip to the content'],
   'lang.switch': ['Switch to English', '切换为中文'],
   'lang.short': ['EN', '中'],
