@@ -214,7 +214,7 @@ int th_cmd_up(const th_args *args)
     up.life = int_option(args, "life", 0, 60000, 30);
     th_status status = th_dir_make(d ? d : "var", &error);
     if (!r || (!status && (!whole_path(d ? d : "var", dir) || !whole_path(r, region) || (c && !whole_path(c, console)))))
-        return th_cmd_usage(args, "up --region DIR [--dir DIR] [--console DIR] [--people N] [--seed S] [--port-base P] [--life N] [--store URL] [--front URL] [--fresh]");
+        return th_cmd_usage(args, "up --region DIR [--dir DIR] [--console DIR] [--people N] [--seed S] [--port-base P] [--life N] [--store URL] [--front URL] [--fresh] [--make-only]");
     up.dir = dir;
     up.region = region;
     up.console = console[0] ? console : NULL;
@@ -231,6 +231,10 @@ int th_cmd_up(const th_args *args)
     if (!status && !th_up_is_made(&up))
         status = th_up_make(&up, &error);
     configured_ports(&up);
+    if (!status && th_flag(args, "make-only")) {
+        th_arena_close(&up.arena);
+        return 0;
+    }
     for (size_t i = 0; !status && i < up.n; i++)
         status = node_spawn(&up.nodes[i], &error);
     if (!status)

@@ -9,7 +9,7 @@ static const th_verb verbs[] = {
     {"init", th_cmd_init, "init DIR --code CODE --region DIR [--suite SUITE] [--portal-port P] [--peer-port P] [--store URL]",
      "建立一个节点目录（配置与密钥）", "make a node's directory: configuration and keys"},
     {"serve", th_cmd_serve, "serve --node DIR", "运行一个节点", "run a node"},
-    {"up", th_cmd_up, "up [--dir DIR] [--region DIR] [--console DIR] [--people N] [--seed S] [--port-base P] [--store URL] [--front URL] [--fresh]",
+    {"up", th_cmd_up, "up [--dir DIR] [--region DIR] [--console DIR] [--people N] [--seed S] [--port-base P] [--store URL] [--front URL] [--fresh] [--make-only]",
      "在本机建立并运行整个区域（演示）", "make and run a whole region on this machine (demonstration)"},
     {"region", th_cmd_region, "region propose|sign|apply|show|diff …",
      "信任文件：起草、签名、启用、查看、比较", "the trust document: propose, sign, apply, show, diff"},
@@ -124,7 +124,7 @@ bool th_flag(const th_args *args, const char *name)
 
 const char *th_word(const th_args *args, int index)
 {
-    static const char *const flags[] = {"--fresh", "--help", "--force", "--with-parent"};
+    static const char *const flags[] = {"--fresh", "--help", "--force", "--with-parent", "--make-only"};
     for (int i = 0; i < args->argc; i++) {
         const char *word = args->argv[i];
         if (strncmp(word, "--", 2) == 0) {

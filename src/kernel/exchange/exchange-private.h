@@ -49,6 +49,11 @@ typedef struct th_peer {
     int64_t consistency_at_us;
 } th_peer;
 
+enum { TH_GRANT_BUDGETS = 1024 };
+typedef struct th_grant_budget {
+    int64_t at_us, credit;
+} th_grant_budget;
+
 struct th_exchange {
     char code[TH_CODE_TEXT];
     th_store *store;
@@ -70,6 +75,7 @@ struct th_exchange {
     th_trust *trust;
     struct { char provider[TH_CODE_TEXT]; th_grants *grants; } grants[TH_MEMBERS_MAX];
     size_t grants_count;
+    th_grant_budget grant_budgets[TH_GRANT_BUDGETS];
     th_peer peers[TH_MEMBERS_MAX];
     size_t peer_count;
     bool head_dirty[TH_MEMBERS_MAX];
@@ -104,7 +110,8 @@ TH_MUST_USE th_status th_wire_sign_answer(th_wire *answer, const th_wire *reques
                                           th_arena *arena);
 /* Signature, digest and key of `member`; ret_created is when it was signed. */
 TH_MUST_USE th_status th_wire_check_request(const th_wire *wire, const th_trust *trust, const char *member, int64_t now_us,
-                                            th_arena *arena, int64_t *ret_created_us, th_suite *ret_suite, th_error *error);
+                                            th_arena *arena, int64_t *ret_created_us, int64_t *ret_expires_us,
+                                            th_suite *ret_suite, th_error *error);
 TH_MUST_USE th_status th_wire_check_answer(const th_wire *answer, const th_wire *request, const th_trust *trust,
                                            const char *member, int64_t now_us, th_arena *arena, th_suite *ret_suite,
                                            th_error *error);

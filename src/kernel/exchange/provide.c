@@ -60,13 +60,13 @@ static th_status root_check(th_batch_in *b, th_suite suite, th_error *error)
 static th_status envelope_check(th_batch_in *b, th_error *error)
 {
     th_suite suite;
-    int64_t now = th_now_us(&b->ex->env);
+    int64_t now = th_now_us(&b->ex->env), expires;
     th_status status = th_trust_live(b->trust, now, error);
     if (!status)
         status = sender_check(b, error);
     if (!status)
         status = th_wire_check_request(&b->incoming->request, b->trust, b->envelope.from, now, &b->incoming->arena,
-                                       &b->created_us, &suite, error);
+                                       &b->created_us, &expires, &suite, error);
     if (!status)
         status = root_check(b, suite, error);
     if (status)
@@ -76,7 +76,7 @@ static th_status envelope_check(th_batch_in *b, th_error *error)
     if (!th_str_eq(target, b->incoming->request.target_uri))
         return th_fail(error, TH_FORBIDDEN, "wrong-target", "签名的目标地址不是本节点", "The signed target URI is not this node's");
     int64_t age = now - b->created_us;
-    b->stale = age > TH_SKEW_PAST_S * TH_SECOND_US || age < -TH_SKEW_FUTURE_S * TH_SECOND_US;
+    b->stale = age > TH_SKEW_PAST_S * TH_SECOND_US || age < -TH_SKEW_FUTURE_S * TH_SECOND_US || now > expires;
     pthread_mutex_lock(&b->ex->lock);
     th_peer *peer = th_peer_find(b->ex, th_str_of(b->envelope.from));
     if (peer && llabs(age) > TH_SECOND_US)
@@ -135,6 +135,34 @@ static th_status consent_check(th_batch_in *b, th_served *s, const th_wanted *wa
                             wanted->field_count, s->message.item, s->message.case_id, id_number, th_now_us(&b->ex->env), error);
 }
 
+/* A minute's worth at most, refilled all the time. Slots are shared by hash: a collision only makes two grants share one budget. */
+static th_status grant_budget(th_exchange *ex, const th_grant *grant, th_error *error)
+{
+    uint32_t h = 2166136261u;
+    if (!grant->rate_per_minute)
+        return TH_OK;
+    for (size_t i = 0; i < grant->id.n; i++)
+        h = (h ^ (unsigned char)grant->id.p[i]) * 16777619u;
+    int64_t now = th_now_us(&ex->env);
+    pthread_mutex_lock(&ex->lock);
+    th_grant_budget *g = &ex->grant_budgets[h % TH_GRANT_BUDGETS];
+    int64_t past = now - g->at_us;
+    past = past < 0 || past > TH_MINUTE_US ? TH_MINUTE_US : past;
+    g->credit += past * grant->rate_per_minute; /* in messages × microseconds of a minute */
+    if (g->credit > grant->rate_per_minute * TH_MINUTE_US)
+        g->credit = grant->rate_per_minute * TH_MINUTE_US;
+    g->at_us = now;
+    bool allowed = g->credit >= TH_MINUTE_US;
+    if (allowed)
+        g->credit -= TH_MINUTE_US;
+    pthread_mutex_unlock(&ex->lock);
+    if (allowed)
+        return TH_OK;
+    if (error)
+        error->retry_after_s = 1;
+    return th_failf(error, TH_BUSY, "grant-rate", "该授权每分钟限 %lld 次", "This grant allows %lld a minute", (long long)grant->rate_per_minute);
+}
+
 static th_status permission_check(th_batch_in *b, th_served *s, const th_grants *grants, th_error *error)
 {
     th_wanted wanted = {0};
@@ -153,6 +181,8 @@ static th_status permission_check(th_batch_in *b, th_served *s, const th_grants 
     if (!grant)
         return th_fail(error, TH_FORBIDDEN, "no-grant", "没有这项授权", "There is no such grant");
     status = th_grant_check(grant, &wanted, th_now_us(&b->ex->env), error);
+    if (!status)
+        status = grant_budget(b->ex, grant, error);
     if (!status && m->consent.n)
         status = consent_check(b, s, &wanted, id_number, error);
     if (!status)

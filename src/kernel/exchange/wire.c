@@ -154,7 +154,7 @@ static th_status signature_check(const th_wire *w, const char *tag, const th_com
 }
 
 th_status th_wire_check_request(const th_wire *w, const th_trust *trust, const char *member, int64_t now_us, th_arena *arena,
-                                int64_t *ret_created_us, th_suite *ret_suite, th_error *error)
+                                int64_t *ret_created_us, int64_t *ret_expires_us, th_suite *ret_suite, th_error *error)
 {
     static const char *const required[] = {"@method", "@target-uri", "content-digest", "tonghui-batch", NULL};
     th_component parts[] = {{TH_STR("@method"), TH_STR("POST"), false},
@@ -166,9 +166,11 @@ th_status th_wire_check_request(const th_wire *w, const th_trust *trust, const c
                                        ret_suite, error);
     if (status)
         return status;
-    if (input.params.created_s > INT64_MAX / TH_SECOND_US || input.params.created_s < 0)
+    if (input.params.created_s > INT64_MAX / TH_SECOND_US || input.params.created_s < 0 || input.params.expires_s < 0 ||
+        input.params.expires_s > INT64_MAX / TH_SECOND_US)
         return th_fail(error, TH_INVALID, "signature-times", "签名时间超出范围", "The signature's time is out of range");
     *ret_created_us = input.params.created_s * TH_SECOND_US;
+    *ret_expires_us = input.params.expires_s ? input.params.expires_s * TH_SECOND_US : INT64_MAX;
     return TH_OK;
 }
 

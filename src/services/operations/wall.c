@@ -210,6 +210,27 @@ void th_wall_publish(th_operations *o, int64_t now)
 
 /* ---- this node ---- */
 
+/* What the demonstration's citizen would read off her certificate: her own, invented, so that a visitor can apply as her. */
+static void sample_write(const th_operations *o, const th_json *person, th_pen *pen)
+{
+    char household[8] = "", degree[8] = "";
+    th_arena arena;
+    th_person found;
+    th_arena_open(&arena, 8u << 20);
+    snprintf(household, sizeof household, "%.*s", TH_FMT(th_json_str(person, "household")));
+    snprintf(degree, sizeof degree, "%.*s", TH_FMT(th_json_str(person, "degree")));
+    if (th_records_person(o->region_dir, household, degree[0] ? degree : NULL, o->options.seed, th_json_int(person, "nth", 0), &arena, &found, NULL) == TH_OK) {
+        th_pen_key(pen, "sample");
+        th_pen_object(pen);
+        th_pen_kstr(pen, "certificate_number", found.certificate);
+        th_pen_kstr(pen, "level", found.level);
+        th_pen_ktext(pen, "household_region", household);
+        th_pen_ktext(pen, "phone", "13800000000");
+        th_pen_end(pen, '}');
+    }
+    th_arena_close(&arena);
+}
+
 static void login_write(const th_operations *o, const th_json *a, th_pen *pen)
 {
     th_str member = th_json_str(a, "member");
@@ -221,6 +242,8 @@ static void login_write(const th_operations *o, const th_json *a, th_pen *pen)
     th_pen_kstr(pen, "login", th_json_str(a, "login"));
     th_pen_kstr(pen, "password", th_json_str(o->region, "demo_password"));
     th_pen_kstr(pen, "name", name ? th_json_str(name, "zh") : TH_STR("演示市民"));
+    if (th_json_get(a, "person"))
+        sample_write(o, th_json_get(a, "person"), pen);
     th_pen_end(pen, '}');
 }
 

@@ -24,6 +24,7 @@ export interface DemoLogin {
   login: string
   password: string
   name: string
+  sample?: Record<string, string>
 }
 export interface NodeInfo {
   code: string

@@ -1,0 +1,208 @@
+// What a hostile or careless caller sends to the portal: the right problem, in both languages, and nothing changed.
+import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { after, before, test } from 'node:test'
+import { Region, sampleOf, sleep, until } from '../lib/region.mjs'
+
+let r, citizen, clerk, operator, anyone
+before(async () => {
+  r = await Region.make()
+  await r.startAll()
+  citizen = await r.signedIn('120000', 'citizen')
+  clerk = await r.signedIn('120000', 'clerk')
+  operator = await r.signedIn('120000', 'operator')
+  anyone = r.client('120000')
+})
+after(() => r?.close())
+
+const problem = (answer, status) => {
+  const wanted = Array.isArray(status) ? status : [status]
+  assert.ok(wanted.includes(answer.status), `${answer.status} ${answer.text.slice(0, 300)}`)
+  assert.equal(answer.headers.get('content-type'), 'application/problem+json')
+  assert.match(answer.json.type, /^urn:tonghui:problem:/)
+  assert.ok(answer.json.title_zh && answer.json.title_en)
+}
+const bodies = {
+  'not JSON': 'hello',
+  'an empty body': '',
+  'an array': '[]',
+  'a duplicate key': '{"item":"HE-TALENT-CARD","item":"X","form":{},"consents":[]}',
+  'deep nesting': `{"item":${'['.repeat(5000)}${']'.repeat(5000)}}`,
+  'broken UTF-8': Buffer.from([0x7b, 0x22, 0x69, 0x22, 0x3a, 0x22, 0xff, 0xfe, 0x22, 0x7d]),
+  'a lone surrogate': '{"item":"\\ud800","form":{},"consents":[]}',
+  'a NUL': '{"item":"HE\\u0000","form":{},"consents":[]}',
+  'a huge number': `{"item":1e999,"form":{},"consents":[]}`,
+  'wrong types': '{"item":7,"form":"x","consents":{}}',
+  'missing members': '{}',
+  'unknown members': '{"item":"HE-TALENT-CARD","form":{},"consents":[],"admin":true}',
+}
+for (const [what, body] of Object.entries(bodies))
+  test(`a case from ${what} is refused and nothing is kept`, async () => {
+    const before_ = (await citizen.get('/cases/v1/cases?view=mine')).json.items.length
+    problem(await citizen.post('/cases/v1/cases', body), [400, 404, 413])
+    assert.equal((await citizen.get('/cases/v1/cases?view=mine')).json.items.length, before_)
+  })
+
+test('each field of a form is pointed at', async () => {
+  const sample = await sampleOf(citizen)
+  const wrong = await citizen.post('/cases/v1/cases', { item: 'HE-TALENT-CARD', form: { ...sample, level: '神童', phone: 5, extra: 'x', certificate_number: 'a\u202eb' }, consents: ['degree', 'household'] })
+  problem(wrong, 400)
+  const pointers = wrong.json.errors.map((e) => e.pointer)
+  for (const p of ['/form/level', '/form/phone', '/form/certificate_number']) assert.ok(pointers.includes(p), `${p} in ${pointers}`)
+  const none = await citizen.post('/cases/v1/cases', { item: 'HE-TALENT-CARD', form: sample, consents: ['degree'] })
+  problem(none, 400)
+  assert.equal(none.json.errors[0].pointer, '/consents')
+  problem(await citizen.post('/cases/v1/cases', { item: 'NO-SUCH', form: {}, consents: [] }), 400)
+})
+
+test('ten megabytes are refused before they are read', async () => {
+  const answer = await citizen.post('/cases/v1/cases', `{"item":"${'x'.repeat(10 << 20)}"}`).catch((cause) => ({ closed: cause }))
+  if (!answer.closed) problem(answer, 413)
+})
+
+test('the right media type, method and address', async () => {
+  problem(await citizen.post('/cases/v1/cases', '{}', { 'Content-Type': 'text/plain' }), 400)
+  assert.equal((await citizen.call('PUT', '/cases/v1/cases', {})).status, 405)
+  problem(await citizen.get('/cases/v1/nothing'), 404)
+  problem(await anyone.get('/records/v1/catalogue?limit=x'), 400)
+  problem(await anyone.get('/records/v1/catalogue?limit=1000000'), 400)
+})
+
+test('roles and the anti-forgery token are asked for', async () => {
+  problem(await anyone.get('/cases/v1/cases'), 401)
+  problem(await citizen.get('/exchange/v1/links'), 403)
+  problem(await clerk.get('/exchange/v1/journal'), 403)
+  problem(await citizen.post('/records/v1/registers/population:import?format=csv', 'x', { 'Content-Type': 'text/csv' }), 403)
+  const token = citizen.csrf
+  citizen.csrf = ''
+  problem(await citizen.post('/cases/v1/cases', {}), 403)
+  citizen.csrf = 'f'.repeat(32)
+  problem(await citizen.post('/cases/v1/cases', {}), 403)
+  citizen.csrf = token
+  const forged = r.client('120000')
+  forged.key = 'thk_0011223344556677_00'
+  problem(await forged.post('/exchange/v1/ask', {}), 401)
+})
+
+test('another person\'s case is not there', async () => {
+  const sample = await sampleOf(citizen)
+  const started = await citizen.post('/cases/v1/cases', { item: 'HE-TALENT-CARD', form: sample, consents: ['degree', 'household'] })
+  const other = await r.signedIn('110000', 'citizen')
+  problem(await other.get(`/cases/v1/cases/${started.json.id}`), 404)
+  problem(await citizen.get('/cases/v1/cases/01a20b75-cddc-7000-bc4e-d53b1033f11c'), 404)
+  problem(await citizen.post(`/cases/v1/cases/${started.json.id}:decide`, { outcome: 'approved' }), 403)
+})
+
+test('a refusal must say why and by which law', async () => {
+  const hebei = await r.signedIn('130000', 'clerk')
+  const sample = await sampleOf(citizen)
+  const { id } = (await citizen.post('/cases/v1/cases', { item: 'HE-TALENT-CARD', form: sample, consents: ['degree', 'household'] })).json
+  await until('arrival', async () => (await hebei.get(`/cases/v1/cases/${id}`)).json?.state === 'received')
+  assert.equal((await hebei.post(`/cases/v1/cases/${id}:accept`)).status, 200)
+  problem(await hebei.post(`/cases/v1/cases/${id}:decide`, { outcome: 'refused' }), 400)
+  problem(await hebei.post(`/cases/v1/cases/${id}:decide`, { outcome: 'maybe' }), 400)
+  problem(await hebei.post(`/cases/v1/cases/${id}:deliver`), 409)
+  assert.equal((await hebei.post(`/cases/v1/cases/${id}:decide`, { outcome: 'refused', reason: '材料不符', law: '行政许可法第三十八条' })).status, 200)
+})
+
+test('five wrong passwords lock the account for a while; the words tell nothing', async () => {
+  const unknown = await anyone.post('/people/v1/session', { login: 'nobody-here', password: 'whatever-it-is' })
+  const wrong = await anyone.post('/people/v1/session', { login: 'accountant', password: 'whatever-it-is' })
+  problem(unknown, 401)
+  assert.equal(unknown.json.type, wrong.json.type)
+  for (let i = 0; i < 4; i++) await anyone.post('/people/v1/session', { login: 'accountant', password: `wrong-${i}-wrong` })
+  const locked = await anyone.post('/people/v1/session', { login: 'accountant', password: 'tonghui-demo' })
+  problem(locked, 429)
+  assert.ok(Number(locked.headers.get('retry-after')) > 0)
+})
+
+test('one-time codes: enrolled, asked for, used once', async () => {
+  const { createHmac } = await import('node:crypto')
+  const auditor = await r.signedIn('120000', 'auditor')
+  const begun = await auditor.call('POST', '/people/v1/totp')
+  assert.equal(begun.status, 200, begun.text)
+  const bits = [...begun.json.secret].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('')
+  const secret = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)))
+  const code = (step) => {
+    const counter = Buffer.alloc(8)
+    counter.writeBigUInt64BE(BigInt(step))
+    const h = createHmac('sha1', secret).update(counter).digest()
+    const at = h[19] & 15
+    return String((h.readUInt32BE(at) & 0x7fffffff) % 1000000).padStart(6, '0')
+  }
+  const step = Math.floor(Date.now() / 30000)
+  problem(await auditor.post('/people/v1/totp:confirm', { code: '000000' }), 400)
+  assert.equal((await auditor.post('/people/v1/totp:confirm', { code: code(step) })).status, 200)
+  const later = r.client('120000')
+  const asked = await later.signIn('auditor')
+  problem(asked, 401)
+  assert.match(asked.json.type, /totp-required/)
+  assert.equal((await later.signIn('auditor', undefined, code(step))).status, 200)
+  const reused = r.client('120000')
+  problem(await reused.signIn('auditor', undefined, code(step)), 401)
+})
+
+test('hostile framing is refused by the listener', async () => {
+  const raw = (text) =>
+    new Promise((done) => {
+      const socket = connect(r.nodes['120000'].port, '127.0.0.1')
+      let heard = ''
+      socket.on('data', (bytes) => (heard += bytes))
+      socket.on('error', () => {})
+      socket.on('close', () => done(heard))
+      socket.write(text)
+      setTimeout(() => socket.destroy(), 700)
+    })
+  const post = 'POST /people/v1/session HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+  const attacks = [
+    'GET /healthz HTTP/1.1\r\n\r\n',
+    'GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n',
+    `${post}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} `,
+    `${post}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    `${post}Content-Length : 2\r\n\r\n{}`,
+    `GET /healthz HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(60000)}\r\n\r\n`,
+    `GET /${'../'.repeat(20)}etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n`,
+    'GET /..%2f..%2fetc/passwd HTTP/1.1\r\nHost: x\r\n\r\n',
+  ]
+  for (const attack of attacks) {
+    const heard = await raw(attack)
+    assert.ok(!/^HTTP\/1.1 2/.test(heard), `${attack.slice(0, 90)} → ${heard.slice(0, 120)}`)
+    assert.ok(!heard.includes('root:'), 'no file of the machine')
+  }
+  const pipelined = await raw('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+  assert.equal(pipelined.match(/HTTP\/1.1 200/g)?.length, 2)
+})
+
+test('imports keep the good rows, report the bad ones with line and field, and become one version', async () => {
+  const csv = '\ufeffid_number,name,household_region,status\r\n11010519491231002X,"张,三",110000,normal\r\n110105194912310021,李四,110000,normal\r\n440524188001010014,王五,110000,unheard\r\n11010519491231002X,重复,110000,normal\r\n,无号,110000,normal\r\n'
+  const answer = await operator.post('/records/v1/registers/population:import?format=csv', csv, { 'Content-Type': 'text/csv' })
+  assert.equal(answer.status, 200, answer.text)
+  assert.equal(answer.json.kept, 1)
+  assert.equal(answer.json.refused, 4)
+  assert.deepEqual(answer.json.report.map((row) => [row.line, row.code]), [[3, 'check-digit'], [4, 'enum'], [5, 'duplicate-key'], [6, 'required']])
+  const nothing = await operator.post('/records/v1/registers/population:import?format=csv', 'id_number,name\n1,2\n', { 'Content-Type': 'text/csv' })
+  problem(nothing, 422)
+  const head = await operator.post('/records/v1/registers/population:import?format=csv', 'number,name\n1,2\n', { 'Content-Type': 'text/csv' })
+  problem(head, 422)
+  const system = r.keyed('110000', 'importer')
+  const seen = await system.post('/exchange/v1/ask', { provider: '120000', register: 'population', operation: 'verify', key: { id_number: '11010519491231002x' }, claims: { name: '张,三' }, purpose: { item: 'identity-check' } })
+  assert.deepEqual(seen.json.results, { name: 'match' })
+})
+
+test('guessing is stopped: after five mismatches about one person the register says no more', async () => {
+  const system = r.keyed('130000', 'guesser')
+  const guess = (name) => system.post('/exchange/v1/ask', { provider: '110000', register: 'population', operation: 'verify', key: { id_number: '440524188001010014' }, claims: { name }, purpose: { item: 'identity-check' } })
+  for (let i = 0; i < 5; i++) assert.equal((await guess(`试${i}`)).status, 200)
+  const stopped = await guess('再试')
+  problem(stopped, 429)
+  assert.match(stopped.json.type, /verify-budget/)
+})
+
+test('the node goes on after all of this', async () => {
+  await sleep(100)
+  for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json', '/records/v1/catalogue?q=division', '/records/v1/datasets/divisions.csv']) {
+    const answer = await anyone.get(path)
+    assert.equal(answer.status, 200, path)
+  }
+  assert.match((await anyone.get('/metrics')).text, /tonghui_http_requests_total\{operation="signIn"/)
+})
