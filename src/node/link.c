@@ -75,6 +75,13 @@ static bool header_set(carried *c, size_t i, const char *name, th_str value)
     return true;
 }
 
+/* Until the last of those who wait for this batch gives up. */
+static int time_left_ms(th_link *link, const th_outgoing *outgoing)
+{
+    int64_t left = (outgoing->deadline_us - th_now_us(&link->env)) / 1000;
+    return left < 250 ? 250 : left > CALL_TIMEOUT_MS ? CALL_TIMEOUT_MS : (int)left;
+}
+
 static void carry(th_link *link, th_outgoing *outgoing)
 {
     carried *c = th_new(sizeof *c);
@@ -92,7 +99,7 @@ static void carry(th_link *link, th_outgoing *outgoing)
                             .headers = c->header_list,
                             .body = w->body,
                             .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-                            .timeout_ms = CALL_TIMEOUT_MS,
+                            .timeout_ms = time_left_ms(link, outgoing),
                             .done = carried_done,
                             .ctx = c};
         status = ok ? th_client_start(link->client, &c->call) : TH_TOO_LARGE;

@@ -61,8 +61,8 @@ test('ten megabytes are refused before they are read', async () => {
 })
 
 test('the right media type, method and address', async () => {
-  problem(await citizen.post('/cases/v1/cases', '{}', { 'Content-Type': 'text/plain' }), 400)
-  assert.equal((await citizen.call('PUT', '/cases/v1/cases', {})).status, 405)
+  problem(await citizen.post('/cases/v1/cases', '{}', { 'Content-Type': 'text/plain' }), 415)
+  problem(await citizen.call('PUT', '/cases/v1/cases', {}), 405)
   problem(await citizen.get('/cases/v1/nothing'), 404)
   problem(await anyone.get('/records/v1/catalogue?limit=x'), 400)
   problem(await anyone.get('/records/v1/catalogue?limit=1000000'), 400)

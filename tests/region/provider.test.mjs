@@ -43,6 +43,7 @@ const liars = {
     setTimeout(() => s.destroy(), 50)
   },
   'an answer without proof': (q, s, body) => {
+    if (!body.length) return s.writeHead(404).end()
     const id = JSON.parse(body.toString().split('\n')[0]).id
     s.writeHead(200, { 'Content-Type': 'application/x-ndjson' })
     s.end(`{"id":"${id}","status":200,"body":{"results":{"name":"match"}}}\n{"journal":{}}\n`)

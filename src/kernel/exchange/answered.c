@@ -187,8 +187,8 @@ th_status th_answer_check(th_batch_out *b, const th_wire *answer, th_error *erro
                                             &b->arena, &suite, error);
     if (!status)
         status = th_lines_split(answer->body, TH_BATCH_LINES_MAX + 1, &b->arena, &b->answer_lines, &n, error);
-    if (status)
-        return status;
+    if (status) /* whatever it is that does not hold: the peer's answer is no answer */
+        return status == TH_NO_MEMORY ? status : broken(error, "对方的答复不是本协议的有效答复", "The peer's answer is no valid answer of the protocol");
     if (n != b->n + 1)
         return broken(error, "答复行数与请求不符", "The number of answers differs from the number of messages");
     b->answers = th_alloc_array(&b->arena, b->n, sizeof *b->answers);

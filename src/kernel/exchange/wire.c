@@ -269,7 +269,7 @@ th_status th_status_of_http(int http)
     for (size_t i = 0; i < TH_COUNT(all); i++)
         if (th_status_http(all[i]) == http)
             return all[i];
-    return http >= 500 ? TH_UNAVAILABLE : TH_INVALID;
+    return http >= 500 || http < 400 ? TH_UNAVAILABLE : TH_INVALID;
 }
 
 static void words_copy(char *to, size_t room, th_str text)

@@ -84,6 +84,7 @@ typedef struct th_field_error {
 typedef struct th_error {
     th_status status;
     int retry_after_s; /* 0 = say nothing */
+    int http;          /* 0 = by status; else a finer HTTP status of the same kind (405, 415) */
     char type[48];     /* stable, kebab-case: "grant-expired" */
     char zh[288];
     char en[288];

@@ -15,7 +15,7 @@ void th_problem_write(th_buf *buf, const th_error *error, const char *lang, th_s
     th_pen_object(&pen);
     th_pen_ktext(&pen, "type", type);
     th_pen_ktext(&pen, "title", english ? en : zh);
-    th_pen_kint(&pen, "status", th_status_http(error->status));
+    th_pen_kint(&pen, "status", error->http ? error->http : th_status_http(error->status));
     th_pen_ktext(&pen, "detail", english ? en : zh);
     th_pen_ktext(&pen, "title_zh", zh);
     th_pen_ktext(&pen, "title_en", en);

@@ -19,7 +19,7 @@ th_handled th_reply_problem(th_request *rq, th_status status, const th_error *er
 {
     th_error e = error ? *error : rq->error;
     e.status = status;
-    rq->status = th_status_http(status);
+    rq->status = e.http ? e.http : th_status_http(status);
     rq->content_type = "application/problem+json";
     th_buf_open(&rq->out, &rq->arena, 64 * 1024);
     th_problem_write(&rq->out, &e, rq->lang, th_str_of(rq->id));

@@ -123,9 +123,8 @@ static bool refuse(th_rq *r, th_status status, const char *type, const char *zh,
 
 static bool refuse_method(th_rq *r)
 {
-    refuse(r, TH_INVALID, "method", "这个地址不支持该方法", "This address does not take that method");
-    r->rq.status = 405;
-    return false;
+    r->rq.error.http = 405;
+    return refuse(r, TH_INVALID, "method", "这个地址不支持该方法", "This address does not take that method");
 }
 
 static bool head_check(th_rq *r)
@@ -197,9 +196,8 @@ static bool json_read(th_rq *r)
     th_str type = th_request_header(rq, "Content-Type");
     bool json = type.n >= 16 && strncasecmp(type.p, "application/json", 16) == 0 && (type.n == 16 || type.p[16] == ';');
     if (!json) {
-        refuse(r, TH_INVALID, "media-type", "正文须为 application/json", "The body must be application/json");
-        rq->status = 415;
-        return false;
+        rq->error.http = 415;
+        return refuse(r, TH_INVALID, "media-type", "正文须为 application/json", "The body must be application/json");
     }
     th_status status = th_json_parse(rq->body, &rq->arena, &rq->json, &rq->error);
     if (!status && rq->json->type != TH_JSON_OBJECT)
@@ -310,8 +308,14 @@ enum MHD_Result th_access(void *cls, struct MHD_Connection *connection, const ch
         if (!r)
             return MHD_NO;
         *con_cls = r;
-        return head_check(r) ? MHD_YES : th_send(r);
+        if (head_check(r))
+            return MHD_YES;
+        /* An answer before the request's end closes the connection. That is meant when a body is still to come, and not otherwise. */
+        r->early = !th_request_header(&r->rq, "Content-Length").p && !th_request_header(&r->rq, "Transfer-Encoding").p;
+        return r->early ? MHD_YES : th_send(r);
     }
+    if (r->early)
+        return th_send(r);
     if (r->stage == TH_HANDLED)
         return atomic_load(&r->state) == FINISHED ? answer(r) : MHD_YES;
     if (*upload_size) {
