@@ -73,6 +73,9 @@ static th_status fill(const th_json *root, th_config *c, th_error *error)
         th_fail_field(error, "/batch_lines", "range", "超出范围", "Out of range");
     c->batch_lines = (size_t)lines;
     c->threads = (int)threads;
+    c->body_days = th_json_int(root, "body_days", 0);
+    if (c->body_days && (c->body_days < TH_ANSWER_DAYS || c->body_days > 36500))
+        th_fail_field(error, "/body_days", "range", "须为 7 至 36500 天", "Must be 7 to 36500 days");
     c->demonstration = th_json_bool(root, "demonstration", false);
     c->life_per_minute = (int)th_json_int(root, "life_per_minute", 0);
     c->seed = (uint64_t)th_json_int(root, "seed", 1);
@@ -140,6 +143,7 @@ th_status th_config_write(const th_config *c, th_error *error)
     th_pen_kint(&pen, "life_per_minute", c->life_per_minute);
     th_pen_kint(&pen, "seed", (int64_t)c->seed);
     th_pen_kint(&pen, "batch_lines", (int64_t)c->batch_lines);
+    th_pen_kint(&pen, "body_days", c->body_days);
     th_pen_kint(&pen, "threads", c->threads);
     th_pen_end(&pen, '}');
     th_buf_char(&buf, '\n');

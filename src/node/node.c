@@ -64,6 +64,7 @@ static th_status exchange_open(th_node *node, th_error *error)
                                    .message_key = node->keys.message,
                                    .journal_key = node->keys.journal,
                                    .batch_lines = node->config.batch_lines,
+                                   .body_days = node->config.body_days,
                                    .wake = th_link_wake,
                                    .wake_ctx = &node->link};
     memcpy(options.secret, node->keys.secret, sizeof options.secret);

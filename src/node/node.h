@@ -28,6 +28,7 @@ typedef struct th_config {
     int life_per_minute; /* simulated questions a minute; demonstrations only */
     uint64_t seed;       /* of the simulated data */
     size_t batch_lines; /* 0 = the protocol's limit */
+    int64_t body_days;  /* how long bodies of messages are kept; 0 = the exchange's own */
     int threads;        /* I/O threads of the portal; 0 = 2 */
 } th_config;
 

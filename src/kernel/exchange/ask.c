@@ -541,4 +541,5 @@ void th_exchange_tick(th_exchange *ex)
     for (size_t i = 0; i < n; i++)
         th_peer_wake(ex, codes[i]);
     th_consistency_tick(ex);
+    th_retention_tick(ex);
 }

@@ -62,6 +62,9 @@ struct th_exchange {
     char message_kid[TH_KID_TEXT];
     uint8_t secret[32];
     size_t batch_lines;
+    int64_t body_days;
+    bool sweeping;
+    int64_t sweep_at_us;
     void (*wake)(void *ctx, const char *peer);
     void *wake_ctx;
     th_writer *writer;
@@ -143,6 +146,9 @@ TH_MUST_USE th_status th_outbox_retry(th_db *db, const char *peer, int64_t seq, 
 TH_MUST_USE th_status th_outbox_recover(th_exchange *ex, th_error *error);
 /* True when the effect is new; false when (origin, sequence) was applied before. */
 TH_MUST_USE th_status th_inbox_admit(th_db *db, const th_message *message, int64_t now_us, bool *ret_new, th_error *error);
+
+/* retention.c */
+void th_retention_tick(th_exchange *ex);
 
 /* consistency.c */
 void th_consistency_tick(th_exchange *ex);

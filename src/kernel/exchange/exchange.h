@@ -25,7 +25,8 @@ enum {
     TH_BATCH_BYTES_MAX = 4 * 1024 * 1024,
     TH_LINE_MAX = 64 * 1024,
     TH_WINDOW = 4,
-    TH_ANSWER_DAYS = 7,
+    TH_ANSWER_DAYS = 7, /* an id answered once is answered the same that long */
+    TH_BODY_DAYS = 30,
     TH_SKEW_PAST_S = 300,
     TH_SKEW_FUTURE_S = 30,
 };
@@ -74,6 +75,7 @@ typedef struct th_exchange_options {
     th_key *message_key, *journal_key; /* kept by the caller */
     uint8_t secret[32];
     size_t batch_lines; /* 0 = TH_BATCH_LINES_MAX; 1 = batching off (benchmarks) */
+    int64_t body_days;  /* how long bodies of batches are kept, ≥ TH_ANSWER_DAYS; 0 = TH_BODY_DAYS */
     /* Something waits for `peer`: called from any thread, at most once until the next th_exchange_next found nothing. */
     void (*wake)(void *ctx, const char *peer);
     void *wake_ctx;

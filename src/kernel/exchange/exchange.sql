@@ -41,13 +41,16 @@ CREATE TABLE exchange_batch (
     proof TEXT
 );
 
--- Which message was answered where: the idempotency of providers.
--- distribute: id
+-- Which message of which member was answered where: the idempotency of providers. Ids are each member's own: one member can neither
+-- take up another's ids nor fetch another's stored answers.
+-- distribute: origin
 CREATE TABLE exchange_seen (
-    id TEXT PRIMARY KEY,
+    origin TEXT NOT NULL,
+    id TEXT NOT NULL,
     leaf BLOB NOT NULL,
     batch TEXT NOT NULL,
-    line BIGINT NOT NULL
+    line BIGINT NOT NULL,
+    PRIMARY KEY (origin, id)
 );
 
 -- Which message was asked where: the way to its receipts.
@@ -77,6 +80,13 @@ CREATE TABLE exchange_access (
     PRIMARY KEY (subject, message)
 );
 
+-- How far the bodies of batches were erased: the last id.
+-- reference
+CREATE TABLE exchange_erased (
+    what TEXT PRIMARY KEY,
+    id TEXT NOT NULL
+);
+
 -- Effects that must reach another node, in the transaction that caused them. state: 0 waiting, 1 in flight, 2 dead.
 -- distribute: peer
 CREATE TABLE exchange_outbox (
@@ -92,6 +102,7 @@ CREATE TABLE exchange_outbox (
     error TEXT,
     PRIMARY KEY (peer, seq)
 );
+CREATE INDEX exchange_outbox_order ON exchange_outbox (peer, subject_key, seq);
 
 -- distribute: peer
 CREATE TABLE exchange_outbox_sequence (

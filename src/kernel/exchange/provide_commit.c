@@ -66,14 +66,17 @@ static th_status stored_answer(th_batch_in *b, th_db *db, th_served *s, const th
 static th_status seen_look_up(th_batch_in *b, th_db *db, th_rows **ret_rows, th_error *error)
 {
     th_arena *arena = &b->incoming->arena;
-    th_value *ids = th_alloc_array(arena, b->n, sizeof *ids);
+    th_value *ids = th_alloc_array(arena, b->n * 2, sizeof *ids);
     th_rows *rows = th_alloc_array(arena, b->n, sizeof *rows);
     if (!ids || !rows)
         return TH_NO_MEMORY;
-    for (size_t i = 0; i < b->n; i++)
-        ids[i] = th_v_text(th_str_of(b->served[i].message.id));
+    for (size_t i = 0; i < b->n; i++) {
+        ids[2 * i] = th_v_text(th_str_of(b->envelope.from));
+        ids[2 * i + 1] = th_v_text(th_str_of(b->served[i].message.id));
+    }
     *ret_rows = rows;
-    return th_db_select_many(db, "SELECT leaf, batch, line FROM exchange_seen WHERE id = ?1", ids, 1, b->n, arena, rows, error);
+    return th_db_select_many(db, "SELECT leaf, batch, line FROM exchange_seen WHERE origin = ?1 AND id = ?2", ids, 2, b->n, arena, rows,
+                             error);
 }
 
 /* ---- effects ---- */
@@ -225,7 +228,7 @@ static th_status batch_rows(th_batch_in *b, th_db *db, th_error *error)
     th_buf buf;
     char log[TH_LOG_TEXT];
     size_t n = 0, fresh = 0;
-    th_value *values = th_alloc_array(arena, b->n * 4, sizeof *values);
+    th_value *values = th_alloc_array(arena, b->n * 5, sizeof *values);
     if (!values)
         return TH_NO_MEMORY;
     for (size_t i = 0; i < b->n; i++) {
@@ -233,11 +236,12 @@ static th_status batch_rows(th_batch_in *b, th_db *db, th_error *error)
         if (b->served[i].stored || !b->served[i].message.id[0] ||
             (b->served[i].answer.error && strcmp(b->served[i].answer.error->type, "duplicate-id") == 0))
             continue;
-        th_value *v = values + fresh++ * 4;
-        v[0] = th_v_text(th_str_of(b->served[i].message.id));
-        v[1] = th_v_blob(b->served[i].message.leaf.b, TH_HASH_SIZE);
-        v[2] = th_v_text(th_str_of(b->batch_id));
-        v[3] = th_v_int((int64_t)i);
+        th_value *v = values + fresh++ * 5;
+        v[0] = th_v_text(th_str_of(b->envelope.from));
+        v[1] = th_v_text(th_str_of(b->served[i].message.id));
+        v[2] = th_v_blob(b->served[i].message.leaf.b, TH_HASH_SIZE);
+        v[3] = th_v_text(th_str_of(b->batch_id));
+        v[4] = th_v_int((int64_t)i);
     }
     th_buf_open(&buf, arena, n + 1);
     for (size_t i = 0; i < b->n; i++) {
@@ -256,8 +260,8 @@ static th_status batch_rows(th_batch_in *b, th_db *db, th_error *error)
                                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                                   row, TH_COUNT(row), NULL, error);
     if (!status && fresh)
-        status = th_db_exec_many(db, "INSERT INTO exchange_seen (id, leaf, batch, line) VALUES (?1, ?2, ?3, ?4)", values, 4, fresh,
-                                 error);
+        status = th_db_exec_many(db, "INSERT INTO exchange_seen (origin, id, leaf, batch, line) VALUES (?1, ?2, ?3, ?4, ?5)", values,
+                                 5, fresh, error);
     return status;
 }
 

@@ -40,30 +40,37 @@ static th_status provider_receipt(th_exchange *ex, const proof *p, int64_t line,
     return status;
 }
 
-static th_status batch_of(th_db *db, const char *sql, th_str id, th_arena *arena, const th_value **ret_row, th_error *error)
+#define PROOF_COLUMNS "b.request, b.answer, b.log, b.first, b.proof, s.line"
+
+/* The batch in which `id` was asked here or, failing that, answered here: ids are each member's own, so every member is tried. */
+static th_status batch_of(th_exchange *ex, th_db *db, th_str id, th_arena *arena, const th_value **ret_row, bool *ret_asked, th_error *error)
 {
-    th_value key = th_v_text(id);
-    return th_db_one(db, sql, &key, 1, arena, ret_row, error);
+    th_value key[] = {th_v_text(id), th_v_null()};
+    th_status status = th_db_one(db, "SELECT " PROOF_COLUMNS " FROM exchange_sent s JOIN exchange_batch b ON b.id = s.batch WHERE s.id = ?1",
+                                 key, 1, arena, ret_row, error);
+    *ret_asked = status == TH_OK;
+    th_trust *trust = status == TH_NOT_FOUND ? th_exchange_trust(ex) : NULL;
+    for (size_t i = 0; status == TH_NOT_FOUND && trust && i < trust->member_count; i++) {
+        key[1] = th_v_text(th_str_of(trust->members[i].code));
+        status = th_db_one(db,
+                           "SELECT " PROOF_COLUMNS " FROM exchange_seen s JOIN exchange_batch b ON b.id = s.batch "
+                           "WHERE s.id = ?1 AND s.origin = ?2",
+                           key, 2, arena, ret_row, error);
+    }
+    th_trust_release(trust);
+    return status;
 }
 
 th_status th_exchange_lines(th_exchange *ex, th_db *db, th_str id, th_arena *arena, th_str *ret_message, th_str *ret_answer,
                             th_error *error)
 {
     const th_value *row;
-    (void)ex;
-    th_status status = batch_of(db,
-                                "SELECT b.request, b.answer, s.line FROM exchange_sent s JOIN exchange_batch b ON b.id = s.batch "
-                                "WHERE s.id = ?1",
-                                id, arena, &row, error);
-    if (status == TH_NOT_FOUND)
-        status = batch_of(db,
-                          "SELECT b.request, b.answer, s.line FROM exchange_seen s JOIN exchange_batch b ON b.id = s.batch "
-                          "WHERE s.id = ?1",
-                          id, arena, &row, error);
+    bool asked;
+    th_status status = batch_of(ex, db, id, arena, &row, &asked, error);
     if (status)
         return status;
-    *ret_message = line_of(row[0].s, row[2].i);
-    *ret_answer = line_of(row[1].s, row[2].i);
+    *ret_message = line_of(row[0].s, row[5].i);
+    *ret_answer = line_of(row[1].s, row[5].i);
     return TH_OK;
 }
 
@@ -72,22 +79,12 @@ th_handled th_exchange_receipt_get(th_request *rq)
     th_exchange *ex = rq->module;
     th_db *db = NULL;
     const th_value *row;
-    bool asked = true;
+    bool asked;
     th_arena *arena = &rq->arena;
     th_status status = th_store_acquire(ex->store, &db, &rq->error);
     if (status)
         return th_reply_problem(rq, status, NULL);
-    status = batch_of(db,
-                      "SELECT b.request, b.answer, b.log, b.first, b.proof, s.line FROM exchange_sent s "
-                      "JOIN exchange_batch b ON b.id = s.batch WHERE s.id = ?1",
-                      rq->params[0], arena, &row, &rq->error);
-    if (status == TH_NOT_FOUND) {
-        asked = false;
-        status = batch_of(db,
-                          "SELECT b.request, b.answer, b.log, b.first, b.proof, s.line FROM exchange_seen s "
-                          "JOIN exchange_batch b ON b.id = s.batch WHERE s.id = ?1",
-                          rq->params[0], arena, &row, &rq->error);
-    }
+    status = batch_of(ex, db, rq->params[0], arena, &row, &asked, &rq->error);
     if (status) {
         th_store_release(ex->store, db);
         if (status == TH_NOT_FOUND)
