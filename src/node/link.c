@@ -7,11 +7,13 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { TICK_MS = 500, GRANTS_EVERY_S = 300, GRANTS_RETRY_S = 3, CALL_TIMEOUT_MS = 15000, CONNECT_TIMEOUT_MS = 2000 };
+enum { TICK_MS = 500, TICK_WAITED_MS = 50, CALL_TIMEOUT_MS = 60000, CONNECT_TIMEOUT_MS = 2000 };
+enum { GRANTS_EVERY_S = 300, GRANTS_RETRY_FIRST_MS = 250, GRANTS_RETRY_MAX_MS = 8000 };
 
 typedef struct grants_state {
     char peer[TH_CODE_TEXT];
-    int64_t at_us;
+    int64_t due_us;
+    int failures; /* in a row */
     bool asking;
 } grants_state;
 
@@ -124,8 +126,12 @@ static void grants_learnt(th_link *link, const char *peer, bool ok)
     pthread_mutex_lock(&link->lock);
     for (size_t i = 0; i < link->grants_count; i++)
         if (strcmp(link->grants[i].peer, peer) == 0) {
-            link->grants[i].asking = false;
-            link->grants[i].at_us = th_now_us(&link->env) - (ok ? 0 : (GRANTS_EVERY_S - GRANTS_RETRY_S) * TH_SECOND_US);
+            grants_state *g = &link->grants[i];
+            int64_t pause_ms = (int64_t)GRANTS_RETRY_FIRST_MS << (g->failures < 6 ? g->failures : 6);
+            pause_ms = pause_ms > GRANTS_RETRY_MAX_MS ? GRANTS_RETRY_MAX_MS : pause_ms;
+            g->asking = false;
+            g->failures = ok ? 0 : g->failures + 1;
+            g->due_us = th_now_us(&link->env) + (ok ? GRANTS_EVERY_S * TH_SECOND_US : pause_ms * 1000);
         }
     pthread_mutex_unlock(&link->lock);
 }
@@ -203,7 +209,7 @@ static bool grants_due(th_link *link, const char *peer)
         memcpy(link->grants[i].peer, peer, TH_CODE_TEXT);
         link->grants_count++;
     }
-    if (i < TH_MEMBERS_MAX && !link->grants[i].asking && now - link->grants[i].at_us >= GRANTS_EVERY_S * TH_SECOND_US)
+    if (i < TH_MEMBERS_MAX && !link->grants[i].asking && now >= link->grants[i].due_us)
         due = link->grants[i].asking = true;
     pthread_mutex_unlock(&link->lock);
     return due;
@@ -232,14 +238,15 @@ static bool woken_take(th_link *link, char ret_peer[TH_CODE_TEXT])
     return any;
 }
 
-static void link_idle(void *ctx)
+static int link_idle(void *ctx)
 {
     th_link *link = ctx;
     char peer[TH_CODE_TEXT];
     int64_t now = th_now_us(&link->env);
     if (link->closing)
-        return;
-    if (now - link->tick_at_us >= TICK_MS * 1000 || now < link->tick_at_us) {
+        return TICK_MS;
+    bool ticked = now - link->tick_at_us < TICK_WAITED_MS * 1000 && now >= link->tick_at_us;
+    if (!ticked) {
         link->tick_at_us = now;
         th_exchange_tick(link->exchange);
         grants_refresh(link);
@@ -249,6 +256,7 @@ static void link_idle(void *ctx)
         while ((outgoing = th_exchange_next(link->exchange, peer)))
             carry(link, outgoing);
     }
+    return th_exchange_waits(link->exchange) ? TICK_WAITED_MS : TICK_MS;
 }
 
 void th_link_wake(void *slot, const char *peer)
@@ -287,7 +295,7 @@ th_status th_link_open(th_exchange *exchange, th_client *client, th_link **ret_l
     link->env = th_env_real();
     pthread_mutex_init(&link->lock, NULL);
     *ret_link = link;
-    th_client_idle_set(client, link_idle, link, TICK_MS);
+    th_client_idle_set(client, link_idle, link);
     th_client_wake(client);
     return TH_OK;
 }

@@ -5,7 +5,9 @@
 
 static th_status broken(th_error *error, const char *zh, const char *en)
 {
-    return th_fail(error, TH_UNAVAILABLE, "answer-invalid", zh, en);
+    th_fail(error, TH_UNAVAILABLE, "answer-invalid", zh, en);
+    error->http = 502;
+    return TH_UNAVAILABLE;
 }
 
 static bool hash_read(const th_json *value, th_hash *ret)
@@ -177,12 +179,27 @@ static void line_read(th_batch_out *b, size_t i)
         TH_IGNORE(th_problem_read(problem ? problem->raw : (th_str){NULL, 0}, http, &b->arena, e));
 }
 
+/* Not an answer: a node of the region says why in its own form; what else may speak in its place (a proxy whose node restarts) asks for
+ * another try with a 5xx; the rest is not of the protocol. */
+static th_status refusal_read(th_batch_out *b, const th_wire *answer, th_error *error)
+{
+    static const char type[] = "application/problem+json";
+    if (th_str_starts(answer->content_type, type)) {
+        th_status status = th_problem_read(answer->body, answer->status, &b->arena, error);
+        if (strcmp(error->type, "peer-problem") != 0)
+            return status;
+    }
+    if (answer->status >= 502 && answer->status <= 504)
+        return th_failf(error, TH_UNAVAILABLE, "peer-unavailable", "对方节点暂不可用（%d）", "The peer is not available (%d)", answer->status);
+    return broken(error, "对方的答复不是本协议的有效答复", "The peer's answer is no valid answer of the protocol");
+}
+
 th_status th_answer_check(th_batch_out *b, const th_wire *answer, th_error *error)
 {
     th_suite suite;
     size_t n;
     if (answer->status != 200)
-        return th_problem_read(answer->body, answer->status, &b->arena, error);
+        return refusal_read(b, answer, error);
     th_status status = th_wire_check_answer(answer, &b->outgoing.wire, b->trust, b->outgoing.peer, th_now_us(&b->ex->env),
                                             &b->arena, &suite, error);
     if (!status)
@@ -201,7 +218,7 @@ th_status th_answer_check(th_batch_out *b, const th_wire *answer, th_error *erro
         b->answers[i] = th_merkle_leaf(b->envelope.suite, b->answer_lines[i]);
     status = proof_check(b, b->answer_lines[b->n], error);
     if (status)
-        return status;
+        return status == TH_NO_MEMORY ? status : broken(error, "对方答复的日志证明不成立", "The proof in the peer's answer does not hold");
     b->proof = b->answer_lines[b->n];
     b->answer_body = (th_str){answer->body.p, answer->body.n - b->proof.n - 1};
     for (size_t i = 0; i < b->n; i++)
@@ -214,7 +231,7 @@ th_status th_answer_check(th_batch_out *b, const th_wire *answer, th_error *erro
 static th_status entry_stage(th_batch_out *b, size_t i, int64_t at_us, th_error *error)
 {
     th_item *item = b->items[i];
-    const char *direction = item->ask ? "asked" : "sent";
+    const char *direction = item->ask || item->orphan ? "asked" : "sent";
     th_buf buf;
     th_entry entry = {
         .index = th_journal_next(b->ex->journal),
@@ -236,13 +253,6 @@ static th_status entry_stage(th_batch_out *b, size_t i, int64_t at_us, th_error 
     return th_journal_stage(b->ex->journal, th_buf_view(&buf), NULL, error);
 }
 
-/* A refusal that another try cannot mend. */
-static bool is_final(const th_error *e)
-{
-    return e->status != TH_OK && e->status != TH_BUSY && e->status != TH_UNAVAILABLE && e->status != TH_TIMEOUT &&
-           e->status != TH_NO_SPACE && e->status != TH_IO && strcmp(e->type, "clock-skew") != 0;
-}
-
 static th_status outbox_rows(th_batch_out *b, th_db *db, int64_t now, th_error *error)
 {
     th_status status = TH_OK;
@@ -251,10 +261,10 @@ static th_status outbox_rows(th_batch_out *b, th_db *db, int64_t now, th_error *
         const th_error *e = &b->errors[i];
         if (!seq)
             continue;
-        if (e->status == TH_OK || is_final(e))
+        if (e->status == TH_OK || th_error_is_final(e))
             status = th_outbox_settle(db, b->outgoing.peer, seq, e->status ? e : NULL, now, error);
         else
-            status = th_outbox_retry(db, b->outgoing.peer, seq, now + 2 * TH_SECOND_US, error);
+            status = th_outbox_retry(b->ex, db, b->outgoing.peer, b->items[i], now, error);
     }
     return status;
 }
@@ -322,15 +332,15 @@ static void notify_batch(th_batch_out *b)
         return;
     for (size_t i = 0; i < b->n; i++)
         failed += b->errors[i].status != TH_OK;
-    bool gossip_only = b->n == 1 && !b->items[0]->ask && !b->items[0]->outbox_seq;
     th_arena_open(&arena, 4096);
     th_str json = th_strf(&arena, "{\"from\":\"%s\",\"to\":\"%s\",\"type\":\"%s\",\"count\":%zu,\"failed\":%zu,\"us\":%lld}",
-                          b->ex->code, b->outgoing.peer, gossip_only ? "heads" : b->has_outbox ? "effect" : "ask", b->n, failed,
+                          b->ex->code, b->outgoing.peer, b->only_gossip ? "heads" : b->has_outbox ? "effect" : "ask", b->n, failed,
                           (long long)(th_now_us(&b->ex->env) - b->sent_us));
     th_exchange_notify(b->ex, "message", json);
     th_arena_close(&arena);
 }
 
+/* Asks are gone once they were told: nothing of `items` is looked at after that. */
 static void answered_reply(th_change *change, th_status status, const th_error *error)
 {
     th_batch_out *b = change->ctx;
@@ -365,19 +375,6 @@ static void answered_reply(th_change *change, th_status status, const th_error *
     th_peer_wake(ex, peer);
 }
 
-/* Every ask of the batch hears `error`; what is left of the batch are its outbox rows. */
-static void asks_end(th_batch_out *b, th_status status, const th_error *error)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < b->n; i++) {
-        if (b->items[i]->ask)
-            th_item_done(b->items[i], status, error);
-        else if (b->items[i]->outbox_seq)
-            b->items[kept++] = b->items[i];
-    }
-    b->n = kept;
-}
-
 void th_exchange_answered(th_exchange *ex, th_outgoing *outgoing, const th_wire *answer)
 {
     th_batch_out *b = outgoing->priv;
@@ -386,12 +383,15 @@ void th_exchange_answered(th_exchange *ex, th_outgoing *outgoing, const th_wire 
     if (status) {
         /* A refused batch: asks that another try cannot help hear it now; the rest waits for a better moment. */
         th_log(TH_LOG_WARN, "batch-failed", "peer", b->outgoing.peer, "type", error.type, NULL);
-        if (is_final(&error) || strcmp(error.type, "answer-invalid") == 0)
-            asks_end(b, status, &error);
+        if (strcmp(error.type, "answer-invalid") == 0)
+            th_asks_end(b, status, &error);
         th_exchange_failed(ex, outgoing, status, &error);
         return;
     }
     th_gossip_saw(ex, &b->head, b->outgoing.peer, true);
+    pthread_mutex_lock(&ex->lock);
+    b->settling = true;
+    pthread_mutex_unlock(&ex->lock);
     b->change = (th_change){.apply = answered_apply, .reply = answered_reply, .ctx = b};
     /* The answer's bytes belong to the carrier and go when this returns. */
     th_str kept = th_str_keep(&b->arena, b->answer_body), proof = th_str_keep(&b->arena, b->proof);

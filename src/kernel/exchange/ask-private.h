@@ -15,9 +15,12 @@ typedef struct th_batch_out {
     th_item **items; /* one a line */
     th_hash *leaves;
     size_t n;
-    bool has_outbox;
+    bool has_outbox, only_gossip;
+    th_item *orphans;
+    bool settling;               /* answered: the writer has it, its asks hear soon */
+    int64_t first_deadline_us;   /* of its asks */
+    struct th_batch_out *next_flying;
     th_trust *trust;
-    th_grants *grants;
     /* from the answer */
     th_str *answer_lines;
     th_str answer_body, proof;
@@ -44,6 +47,9 @@ TH_MUST_USE th_status th_answer_check(th_batch_out *b, const th_wire *answer, th
 /* ask.c */
 void th_items_requeue(th_exchange *ex, const char *peer, th_batch_out *b);
 void th_item_done(th_item *item, th_status status, const th_error *error);
+void th_asks_end(th_batch_out *b, th_status status, const th_error *error); /* what is left of the batch are its outbox rows */
 void th_batch_out_close(th_batch_out *b);
-void th_peer_settle(th_batch_out *b, bool ok, const th_error *error);
+/* The batch is over. Failed: true when the peer has not been there for so long that asks need not wait any more. */
+bool th_peer_settle(th_batch_out *b, bool ok, const th_error *error);
+bool th_error_is_final(const th_error *error); /* a refusal that another try cannot mend */
 #endif

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { ASKS_MAX = 1000 };
+enum { ASKS_MAX = 1000, DEADLINE_MIN_MS = 100, DEADLINE_MAX_MS = 30000 };
 
 typedef struct asked { /* one HTTP request with its asks */
     th_request *rq;
@@ -89,11 +89,24 @@ static void ask_done(th_ask *ask)
     }
 }
 
+/* How long the caller waits; the exchange's own when it does not say. */
+static bool deadline_read(th_request *rq, const th_json *json, const char *path, th_ask *ask)
+{
+    const th_exchange *ex = rq->module;
+    int64_t ms;
+    if (!th_json_get(json, "deadline_ms"))
+        return true;
+    if (!th_json_want_int(json, path, "deadline_ms", DEADLINE_MIN_MS, DEADLINE_MAX_MS, &ms, &rq->error))
+        return false;
+    ask->deadline_us = th_now_us(&ex->env) + ms * 1000;
+    return true;
+}
+
 /* One ask from JSON: `path` is its pointer in the body. */
 static bool ask_read(th_request *rq, const th_json *json, const char *path, th_ask *ask)
 {
     static const char *const members[] = {"provider", "register", "operation", "key", "claims", "fields",
-                                          "grant",    "purpose",  "consent",   NULL};
+                                          "grant",    "purpose",  "consent",   "deadline_ms", NULL};
     static const char *const purposes[] = {"item", "case", NULL};
     th_str reg, operation;
     const th_json *key, *purpose;
@@ -123,6 +136,8 @@ static bool ask_read(th_request *rq, const th_json *json, const char *path, th_a
                       "verify needs an object of claims, query a list of fields");
         return false;
     }
+    if (!deadline_read(rq, json, path, ask))
+        return false;
     ask->type = verify ? TH_STR("verify") : TH_STR("query");
     ask->grant = th_json_str(json, "grant");
     ask->consent = th_json_str(json, "consent");

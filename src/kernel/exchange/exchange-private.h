@@ -26,7 +26,9 @@ typedef struct th_item {
     char subject[33];
     th_str office, operator_account, item, case_id, grant;
     int64_t deadline_us;
-    bool retried;
+    int64_t attempts; /* outbox rows: how often it was tried before */
+    bool orphan;      /* who asked heard "too late" while the batch was under way; its line is journaled all the same */
+    struct th_batch_out *batch; /* of an orphan */
     struct th_item *next;
 } th_item;
 
@@ -35,10 +37,14 @@ typedef struct th_peer {
     th_item *first, **last;
     size_t waiting, in_flight;
     bool outbox_waits;     /* there may be rows for this peer */
+    int64_t outbox_due_us; /* and there are, held back until then */
     bool outbox_in_flight; /* one batch with outbox rows at a time keeps their order */
     bool woken;        /* wake was called and next has not yet found nothing */
-    int64_t not_before_us; /* after a failure: no sending before */
+    int64_t not_before_us; /* after a failure: nothing is sent before */
+    int64_t ask_after_us;  /* the same for asks, whose callers wait: never long */
+    int64_t down_since_us; /* first of the failures in a row that say the peer is not there; 0 = it is */
     int failures;      /* in a row */
+    struct th_batch_out *flying; /* what is under way */
     uint64_t sequence;
     int64_t gossip_at_us;
     th_link_state state;
@@ -138,12 +144,13 @@ TH_MUST_USE th_status th_gossip_apply(void *ctx, th_db *db, const th_message *me
                                       th_error *error);
 
 /* outbox.c */
+/* *ret_due_us: when the earliest row that is held back comes due; INT64_MAX = none is. */
 TH_MUST_USE th_status th_outbox_take(th_exchange *ex, th_peer *peer, size_t max, th_arena *arena, th_item **ret_items,
-                                     size_t *ret_n);
+                                     size_t *ret_n, int64_t *ret_due_us);
 TH_MUST_USE th_status th_outbox_settle(th_db *db, const char *peer, int64_t seq, const th_error *refusal, int64_t now_us,
                                        th_error *error);
-TH_MUST_USE th_status th_outbox_retry(th_db *db, const char *peer, int64_t seq, int64_t next_at_us, th_error *error);
-TH_MUST_USE th_status th_outbox_recover(th_exchange *ex, th_error *error);
+TH_MUST_USE th_status th_outbox_retry(th_exchange *ex, th_db *db, const char *peer, const th_item *item, int64_t now_us,
+                                      th_error *error);
 /* True when the effect is new; false when (origin, sequence) was applied before. */
 TH_MUST_USE th_status th_inbox_admit(th_db *db, const th_message *message, int64_t now_us, bool *ret_new, th_error *error);
 

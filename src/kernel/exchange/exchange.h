@@ -165,8 +165,9 @@ th_outgoing *th_exchange_next(th_exchange *exchange, const char *peer);
 /* Exactly one of these per outgoing, which is gone afterwards. */
 void th_exchange_answered(th_exchange *exchange, th_outgoing *outgoing, const th_wire *answer);
 void th_exchange_failed(th_exchange *exchange, th_outgoing *outgoing, th_status status, const th_error *error);
-/* Once a second or so: deadlines of waiting asks, outbox retries, gossip. Calls wake. */
+/* On the link's thread, every half second, and ten times as often while somebody waits: deadlines of asks, retries, gossip. Calls wake. */
 void th_exchange_tick(th_exchange *exchange);
+bool th_exchange_waits(th_exchange *exchange); /* asks wait or batches are under way */
 
 /* A batch came in. Checks and reads now, commits by the writer, then calls `done` once (writer's thread, or this one when refused)
  * with the answer to send; the answer lives until th_incoming_close. */

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { RETRY_FIRST_MS = 200, RETRY_MAX_MS = 30000, DEAD_AFTER_REFUSALS = 1 };
+enum { RETRY_FIRST_MS = 200, RETRY_MAX_MS = 30000 };
 
 static void staged_note(th_exchange *ex, th_str to)
 {
@@ -81,21 +81,29 @@ out:
 }
 
 /* Rows in order; a subject whose earlier row is held back (in backoff, in flight elsewhere or dead) waits with all that follows. */
-th_status th_outbox_take(th_exchange *ex, th_peer *peer, size_t max, th_arena *arena, th_item **ret_items, size_t *ret_n)
+th_status th_outbox_take(th_exchange *ex, th_peer *peer, size_t max, th_arena *arena, th_item **ret_items, size_t *ret_n,
+                         int64_t *ret_due_us)
 {
     th_db *db;
     th_rows rows;
+    const th_value *due;
     th_status status = th_store_acquire(ex->store, &db, NULL);
     if (status)
         return status;
     int64_t now = th_now_us(&ex->env);
     th_value values[] = {th_v_text(th_str_of(peer->code)), th_v_int(now), th_v_int((int64_t)max)};
     status = th_db_select(db,
-                          "SELECT o.seq, o.id, o.line FROM exchange_outbox o WHERE o.peer = ?1 AND o.state = 0 AND "
+                          "SELECT o.seq, o.id, o.line, o.attempts FROM exchange_outbox o WHERE o.peer = ?1 AND o.state = 0 AND "
                           "o.next_at <= ?2 AND NOT EXISTS (SELECT 1 FROM exchange_outbox e WHERE e.peer = ?1 AND "
                           "e.subject_key = o.subject_key AND e.seq < o.seq AND (e.state = 2 OR e.next_at > ?2)) "
                           "ORDER BY o.seq LIMIT ?3",
                           values, 3, arena, &rows, NULL);
+    *ret_due_us = INT64_MAX;
+    if (!status)
+        status = th_db_one(db, "SELECT MIN(next_at) FROM exchange_outbox WHERE peer = ?1 AND state = 0 AND next_at > ?2", values, 2, arena,
+                           &due, NULL);
+    if (!status && due[0].type == TH_VALUE_INT)
+        *ret_due_us = due[0].i;
     th_store_release(ex->store, db);
     if (status)
         return status;
@@ -105,7 +113,7 @@ th_status th_outbox_take(th_exchange *ex, th_peer *peer, size_t max, th_arena *a
     for (size_t i = 0; i < rows.n; i++) {
         const th_value *row = th_row(&rows, i);
         th_message message;
-        items[i] = (th_item){.outbox_seq = row[0].i, .line = row[2].s};
+        items[i] = (th_item){.outbox_seq = row[0].i, .line = row[2].s, .attempts = row[3].i};
         if (th_message_read(row[2].s, arena, &message, NULL) == TH_OK) {
             items[i].item = message.item;
             items[i].case_id = message.case_id;
@@ -130,9 +138,15 @@ th_status th_outbox_settle(th_db *db, const char *peer, int64_t seq, const th_er
                       values, 4, NULL, error);
 }
 
-th_status th_outbox_retry(th_db *db, const char *peer, int64_t seq, int64_t next_at_us, th_error *error)
+/* Not this time: again later, ever later, and not all at one moment. */
+th_status th_outbox_retry(th_exchange *ex, th_db *db, const char *peer, const th_item *item, int64_t now_us, th_error *error)
 {
-    th_value values[] = {th_v_text(th_str_of(peer)), th_v_int(seq), th_v_int(next_at_us)};
+    uint16_t jitter;
+    int64_t pause_ms = (int64_t)RETRY_FIRST_MS << (item->attempts < 8 ? item->attempts : 8);
+    ex->env.random(ex->env.ctx, &jitter, sizeof jitter);
+    pause_ms = pause_ms > RETRY_MAX_MS ? RETRY_MAX_MS : pause_ms;
+    th_value values[] = {th_v_text(th_str_of(peer)), th_v_int(item->outbox_seq),
+                         th_v_int(now_us + pause_ms * 1000 * (768 + jitter % 512) / 1024)};
     return th_db_exec(db,
                       "UPDATE exchange_outbox SET attempts = attempts + 1, next_at = ?3 WHERE peer = ?1 AND seq = ?2", values, 3,
                       NULL, error);

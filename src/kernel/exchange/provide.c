@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { HEARD_PAUSE_US = 500000 };
+
 /* ---- the envelope ---- */
 
 static th_status sender_check(th_batch_in *b, th_error *error)
@@ -57,6 +59,25 @@ static th_status root_check(th_batch_in *b, th_suite suite, th_error *error)
     return TH_OK;
 }
 
+/* `created` is in whole seconds: less than two of them say nothing about clocks. Who sends can be reached again, most likely: a link
+ * that pauses after failures tries soon. */
+static void peer_heard(th_batch_in *b, int64_t now, int64_t age)
+{
+    bool paused = false;
+    pthread_mutex_lock(&b->ex->lock);
+    th_peer *peer = th_peer_find(b->ex, th_str_of(b->envelope.from));
+    if (peer) {
+        int64_t soon = peer->state.last_error_us + HEARD_PAUSE_US;
+        peer->state.skew_us = llabs(age) >= 2 * TH_SECOND_US ? age : 0;
+        paused = peer->failures > 0 && peer->not_before_us > soon && now >= soon;
+        if (paused)
+            peer->not_before_us = peer->ask_after_us = now;
+    }
+    pthread_mutex_unlock(&b->ex->lock);
+    if (paused)
+        th_peer_wake(b->ex, b->envelope.from);
+}
+
 static th_status envelope_check(th_batch_in *b, th_error *error)
 {
     th_suite suite;
@@ -77,11 +98,7 @@ static th_status envelope_check(th_batch_in *b, th_error *error)
         return th_fail(error, TH_FORBIDDEN, "wrong-target", "签名的目标地址不是本节点", "The signed target URI is not this node's");
     int64_t age = now - b->created_us;
     b->stale = age > TH_SKEW_PAST_S * TH_SECOND_US || age < -TH_SKEW_FUTURE_S * TH_SECOND_US || now > expires;
-    pthread_mutex_lock(&b->ex->lock);
-    th_peer *peer = th_peer_find(b->ex, th_str_of(b->envelope.from));
-    if (peer && llabs(age) > TH_SECOND_US)
-        peer->state.skew_us = age;
-    pthread_mutex_unlock(&b->ex->lock);
+    peer_heard(b, now, age);
     return TH_OK;
 }
 

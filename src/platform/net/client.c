@@ -19,9 +19,8 @@ struct th_client {
     size_t running;
     th_transfer *spare;
     th_transfer *active[RUNNING_MAX];
-    void (*idle)(void *ctx);
+    int (*idle)(void *ctx);
     void *idle_ctx;
-    int interval_ms;
     atomic_bool closing;
 };
 
@@ -110,18 +109,18 @@ static void finished_end(th_client *c)
 static void *client_run(void *arg)
 {
     th_client *c = arg;
-    int running;
+    int running, pause_ms = IDLE_DEFAULT_MS;
     while (!atomic_load(&c->closing)) {
         waiting_begin(c);
         curl_multi_perform(c->multi, &running);
         finished_end(c);
         if (c->idle)
-            c->idle(c->idle_ctx);
+            pause_ms = c->idle(c->idle_ctx);
         pthread_mutex_lock(&c->lock);
         bool more = c->waiting != NULL && c->running < RUNNING_MAX;
         pthread_mutex_unlock(&c->lock);
         if (!more)
-            curl_multi_poll(c->multi, NULL, 0, c->interval_ms, NULL);
+            curl_multi_poll(c->multi, NULL, 0, pause_ms, NULL);
     }
     return NULL;
 }
@@ -138,7 +137,6 @@ th_status th_client_open(const th_client_options *options, th_client **ret_clien
         c->options.key_file = c->key_file = th_new_copy(th_str_of(options->key_file));
     }
     c->waiting_last = &c->waiting;
-    c->interval_ms = IDLE_DEFAULT_MS;
     pthread_mutex_init(&c->lock, NULL);
     c->multi = curl_multi_init();
     if (!c->multi || (options->cert_file && (!c->cert_file || !c->key_file))) {
@@ -189,11 +187,10 @@ void th_client_wake(th_client *c)
         curl_multi_wakeup(c->multi);
 }
 
-void th_client_idle_set(th_client *c, void (*idle)(void *ctx), void *ctx, int interval_ms)
+void th_client_idle_set(th_client *c, int (*idle)(void *ctx), void *ctx)
 {
     c->idle = idle;
     c->idle_ctx = ctx;
-    c->interval_ms = interval_ms;
     th_client_wake(c);
 }
 

@@ -116,11 +116,13 @@ void th_transfer_outcome(th_transfer *t, CURLcode code)
         call->status = TH_OK;
     } else if (t->overflowed) {
         call->status = th_fail(&call->error, TH_TOO_LARGE, "answer-too-large", "对方答复过大", "The answer is too large");
+        call->error.http = 502;
     } else if (code == CURLE_OPERATION_TIMEDOUT) {
         call->status = th_fail(&call->error, TH_TIMEOUT, "peer-timeout", "对方未在期限内答复", "No answer came within the deadline");
     } else if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH) {
         call->status = th_fail(&call->error, TH_FORBIDDEN, "wrong-pin", "对方的 TLS 密钥与信任文件不符",
                                "The other side's TLS key is not the one in the trust document");
+        call->error.http = 502;
     } else {
         const char *said = t->message[0] ? t->message : curl_easy_strerror(code);
         call->status = th_failf(&call->error, TH_UNAVAILABLE, "peer-unavailable", "无法连接对方（%.120s）",

@@ -199,8 +199,8 @@ TH_MUST_USE th_status th_client_open(const th_client_options *options, th_client
 TH_MUST_USE th_status th_client_start(th_client *client, th_call *call); /* any thread, also from done; TH_BUSY */
 /* Run `fn` on the client's thread soon (timers and hand-over for links); wakes it when it sleeps. */
 void th_client_wake(th_client *client);
-/* Called on the client's thread after each round of work and at latest every `interval_ms`. */
-void th_client_idle_set(th_client *client, void (*idle)(void *ctx), void *ctx, int interval_ms);
+/* Called on the client's thread after each round of work, and again at latest after as many milliseconds as it says. */
+void th_client_idle_set(th_client *client, int (*idle)(void *ctx), void *ctx);
 TH_MUST_USE th_status th_client_reload(th_client *client, th_error *error); /* new certificate for new connections */
 void th_client_close(th_client *client); /* unfinished calls end with TH_UNAVAILABLE */
 /* For the command line and tests: one blocking call; the response lives in the arena. */

@@ -79,24 +79,6 @@ static void latency_fill(th_operations *o, th_beat *b)
     b->p99_us = n ? sorted[(n * 99) / 100 < n ? (n * 99) / 100 : n - 1] : 0;
 }
 
-static int64_t outbox_waiting(th_operations *o)
-{
-    th_db *db;
-    th_arena arena;
-    th_backlog *backlogs;
-    size_t n = 0;
-    int64_t waiting = 0;
-    if (th_store_acquire(o->options.store, &db, NULL))
-        return 0;
-    th_arena_open(&arena, 1 << 20);
-    if (th_outbox_backlog(db, &arena, &backlogs, &n) == TH_OK)
-        for (size_t i = 0; i < n; i++)
-            waiting += backlogs[i].waiting;
-    th_arena_close(&arena);
-    th_store_release(o->options.store, db);
-    return waiting;
-}
-
 /* Under the lock: this minute's sums, of whoever told them. */
 static void minute_add(th_operations *o, int64_t now, const th_beat *b)
 {
@@ -112,7 +94,7 @@ static void minute_add(th_operations *o, int64_t now, const th_beat *b)
 void th_beat_turn(th_operations *o, int64_t now)
 {
     th_head head;
-    int64_t waiting = outbox_waiting(o);
+    int64_t waiting = th_gauges_set(o, now);
     bool any = th_journal_head_now(th_exchange_journal(o->options.exchange), &head);
     pthread_mutex_lock(&o->lock);
     th_beat *b = &o->own_now;

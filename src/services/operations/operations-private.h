@@ -81,6 +81,8 @@ void th_beat_turn(th_operations *operations, int64_t now_us); /* a second is ove
 void th_beat_poll(th_operations *operations);
 void th_beat_write(th_pen *pen, const th_beat *beat);
 th_handled th_beat_get(th_request *rq);
+/* gauges.c */
+int64_t th_gauges_set(th_operations *operations, int64_t now_us); /* returns how many effects wait in the outbox */
 /* wall.c */
 th_handled th_wall_get(th_request *rq);
 th_handled th_wall_stream(th_request *rq);
