@@ -56,7 +56,7 @@ static th_status schemas_migrate(th_node *node, th_error *error)
     return status;
 }
 
-static th_status exchange_open(th_node *node, th_error *error)
+static th_status exchange_open(th_node *node, bool alone, th_error *error)
 {
     th_exchange_options options = {.code = node->config.code,
                                    .store = node->store,
@@ -72,7 +72,8 @@ static th_status exchange_open(th_node *node, th_error *error)
     if (status)
         return status;
     th_writer_hooks hooks = th_exchange_hooks(node->exchange);
-    status = th_writer_open(node->store, &hooks, true, node->config.batch_lines == 1 ? 1 : 0, &node->writer, error);
+    status = alone ? th_writer_open(node->store, &hooks, true, node->config.batch_lines == 1 ? 1 : 0, &node->writer, error)
+                   : th_writer_open_beside(node->store, &node->writer, error);
     if (!status)
         th_exchange_writer_set(node->exchange, node->writer);
     return status;
@@ -113,7 +114,7 @@ static th_status node_open(const char *dir, bool alone, th_node **ret_node, th_e
     if (!status)
         status = th_pool_open(POOL_THREADS, POOL_QUEUE, &node->pool);
     if (!status)
-        status = exchange_open(node, error);
+        status = exchange_open(node, alone, error);
     if (!status)
         status = modules_open(node, error);
     if (status)

@@ -119,20 +119,21 @@ static const char *list_sql(th_request *rq, th_str view, th_value *ret_key, th_s
         view = clerk ? TH_STR("worklist") : TH_STR("mine");
     if (th_str_is(view, "mine") && rq->who.subject.n) {
         *ret_key = th_v_text(rq->who.subject);
-        return LIST_COLUMNS "WHERE subject = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3";
+        /* The comparison first: it tells PostgreSQL the type of an absent cursor. */
+        return LIST_COLUMNS "WHERE subject = ?1 AND (id < ?2 OR ?2 IS NULL) ORDER BY id DESC LIMIT ?3";
     }
     if (th_str_is(view, "worklist") && clerk) {
         *ret_key = th_v_text(th_str_of(cases->code));
-        return LIST_COLUMNS "WHERE owner = ?1 AND state IN ('received', 'accepted', 'decided') AND (?2 IS NULL OR id < ?2) "
+        return LIST_COLUMNS "WHERE owner = ?1 AND state IN ('received', 'accepted', 'decided') AND (id < ?2 OR ?2 IS NULL) "
                             "ORDER BY id DESC LIMIT ?3";
     }
     if (th_str_is(view, "collected") && clerk) {
         *ret_key = th_v_text(th_str_of(cases->code));
-        return LIST_COLUMNS "WHERE origin = ?1 AND owner <> ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3";
+        return LIST_COLUMNS "WHERE origin = ?1 AND owner <> ?1 AND (id < ?2 OR ?2 IS NULL) ORDER BY id DESC LIMIT ?3";
     }
     if (th_str_is(view, "all") && clerk) {
         *ret_key = th_v_text(th_str_of(cases->code));
-        return LIST_COLUMNS "WHERE (origin = ?1 OR owner = ?1) AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3";
+        return LIST_COLUMNS "WHERE (origin = ?1 OR owner = ?1) AND (id < ?2 OR ?2 IS NULL) ORDER BY id DESC LIMIT ?3";
     }
     *ret_status = th_fail_field(&rq->error, "?view", "enum", "没有这个视图，或无权查看", "There is no such view, or it is not yours");
     return NULL;

@@ -125,6 +125,8 @@ enum { TH_WRITER_BATCH_MAX = 1000, TH_WRITER_QUEUE_MAX = 20000 };
 /* `threaded` false: nothing runs until th_writer_step (simulation). `batch_max` 0 = TH_WRITER_BATCH_MAX. */
 TH_MUST_USE th_status th_writer_open(th_store *store, const th_writer_hooks *hooks, bool threaded, size_t batch_max,
                                      th_writer **ret_writer, th_error *error);
+/* Beside the node's own writer, from another process (the command line): no hooks, and no claim to be the only one. */
+TH_MUST_USE th_status th_writer_open_beside(th_store *store, th_writer **ret_writer, th_error *error);
 /* Hand over a change (any thread; `change` stays the caller's until reply). TH_BUSY: the queue is full, reply is not called. */
 TH_MUST_USE th_status th_writer_submit(th_writer *writer, th_change *change);
 /* Several at once, one wake: `changes` is a list through next. All or none are taken. */

@@ -11,7 +11,7 @@ struct th_writer {
     th_db *db;
     th_writer_hooks hooks;
     size_t batch_max;
-    bool threaded, closing, sleeping;
+    bool threaded, closing, sleeping, beside;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t work;
@@ -120,7 +120,7 @@ static void connection_mend(th_writer *w)
         return;
     th_store_writer_db_close(w->store, w->db);
     w->db = fresh;
-    if (th_pg_writer_lock(w->db, NULL))
+    if (!w->beside && th_pg_writer_lock(w->db, NULL))
         th_log(TH_LOG_ERROR, "store-taken", NULL);
 }
 
@@ -289,8 +289,8 @@ th_status th_writer_run(th_writer *w, th_change *change, th_error *error)
 
 /* ---- opening and closing ---- */
 
-th_status th_writer_open(th_store *store, const th_writer_hooks *hooks, bool threaded, size_t batch_max, th_writer **ret_writer,
-                         th_error *error)
+static th_status writer_open(th_store *store, const th_writer_hooks *hooks, bool threaded, bool beside, size_t batch_max,
+                             th_writer **ret_writer, th_error *error)
 {
     th_writer *w = th_new(sizeof *w);
     if (!w)
@@ -299,6 +299,7 @@ th_status th_writer_open(th_store *store, const th_writer_hooks *hooks, bool thr
     if (hooks)
         w->hooks = *hooks;
     w->threaded = threaded;
+    w->beside = beside;
     w->batch_max = batch_max ? batch_max : TH_WRITER_BATCH_MAX;
     w->last = &w->first;
     w->env = th_env_real();
@@ -306,7 +307,7 @@ th_status th_writer_open(th_store *store, const th_writer_hooks *hooks, bool thr
     pthread_cond_init(&w->work, NULL);
     th_arena_open(&w->arena, 64u << 20);
     th_status status = th_store_writer_db(store, &w->db, error);
-    if (!status && th_store_is_postgresql(store))
+    if (!status && !beside && th_store_is_postgresql(store))
         status = th_pg_writer_lock(w->db, error);
     if (!status && threaded && pthread_create(&w->thread, NULL, writer_thread, w) != 0) {
         w->threaded = false;
@@ -319,6 +320,17 @@ th_status th_writer_open(th_store *store, const th_writer_hooks *hooks, bool thr
         *ret_writer = w;
     }
     return status;
+}
+
+th_status th_writer_open(th_store *store, const th_writer_hooks *hooks, bool threaded, size_t batch_max, th_writer **ret_writer,
+                         th_error *error)
+{
+    return writer_open(store, hooks, threaded, false, batch_max, ret_writer, error);
+}
+
+th_status th_writer_open_beside(th_store *store, th_writer **ret_writer, th_error *error)
+{
+    return writer_open(store, NULL, true, true, 0, ret_writer, error);
 }
 
 th_writer_stats th_writer_read_stats(th_writer *w)
