@@ -63,16 +63,29 @@ static th_status items_read(th_node *node, th_arena *arena, th_case_file **ret_f
     return status;
 }
 
+static th_status region_file(th_node *node, const char *name, th_arena *arena, th_str *ret_text, th_error *error)
+{
+    char path[TH_PATH_TEXT];
+    return th_path_join(path, node->config.region_dir, name) ? th_file_read(path, 4u << 20, arena, ret_text, error) : TH_TOO_LARGE;
+}
+
 static th_status cases_open(th_node *node, void **ret_module, th_error *error)
 {
     th_arena arena;
     th_case_file *files;
-    size_t n;
+    size_t n = 0;
+    th_str calendar = {NULL, 0}, clocks = {NULL, 0};
     th_arena_open(&arena, 64u << 20);
     th_status status = items_read(node, &arena, &files, &n, error);
+    if (!status)
+        status = region_file(node, "calendar/working-days.json", &arena, &calendar, error);
+    if (!status)
+        status = region_file(node, "clocks.json", &arena, &clocks, error);
     th_cases_options options = {.code = node->config.code,
                                 .items = files,
                                 .item_count = n,
+                                .calendar = calendar,
+                                .clocks = clocks,
                                 .store = node->store,
                                 .writer = node->writer,
                                 .env = &node->env,

@@ -24,6 +24,8 @@ struct th_cases {
     th_arena arena; /* items live here */
     th_case_item *items;
     size_t item_count;
+    const th_calendar *calendar;
+    const th_clock_rules *rules;
     struct { th_case_watcher watcher; void *ctx; } watchers[TH_CASE_WATCHERS_MAX];
     size_t watcher_count;
     th_topic *topic; /* every event, for the pages that follow a case */
@@ -45,6 +47,7 @@ TH_MUST_USE bool th_case_state_parse(th_str name, th_case_state *ret_state);
 TH_MUST_USE th_status th_case_transition(th_case_state state, const char *action, th_case_state *ret_next, th_error *error);
 
 /* load.c */
+int64_t th_case_due_us(const th_cases *cases, const th_case_item *item, int64_t accepted_us); /* what the item promises, from that day on */
 TH_MUST_USE th_status th_items_load(th_cases *cases, const th_case_file *files, size_t n, th_error *error);
 
 /* rows.c: the tables, inside the writer's transaction or on a reader */

@@ -40,7 +40,11 @@ th_status th_cases_open(const th_cases_options *o, th_cases **ret_cases, th_erro
     memcpy(cases->seal_key, seal.b, sizeof cases->seal_key);
     th_arena_open(&cases->arena, 512u << 20);
     pthread_mutex_init(&cases->lock, NULL);
-    th_status status = th_items_load(cases, o->items, o->item_count, error);
+    th_status status = th_calendar_read(th_str_keep(&cases->arena, o->calendar), &cases->arena, &cases->calendar, error);
+    if (!status)
+        status = th_clock_rules_read(th_str_keep(&cases->arena, o->clocks), &cases->arena, &cases->rules, error);
+    if (!status)
+        status = th_items_load(cases, o->items, o->item_count, error);
     if (!status)
         status = th_topic_open(TOPIC_QUEUE, &cases->topic);
     if (!status)
@@ -50,6 +54,16 @@ th_status th_cases_open(const th_cases_options *o, th_cases **ret_cases, th_erro
     else
         *ret_cases = cases;
     return status;
+}
+
+const th_calendar *th_cases_calendar(const th_cases *cases)
+{
+    return cases->calendar;
+}
+
+const th_clock_rules *th_cases_clock_rules(const th_cases *cases)
+{
+    return cases->rules;
 }
 
 void th_cases_close(th_cases *cases)

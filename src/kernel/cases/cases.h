@@ -11,6 +11,7 @@
  */
 #ifndef TH_KERNEL_CASES_H
 #define TH_KERNEL_CASES_H
+#include "kernel/cases/clock.h"
 #include "kernel/records/records.h"
 #include "platform/people/people.h"
 
@@ -24,6 +25,7 @@ typedef struct th_cases_options {
     const char *code;
     const th_case_file *items; /* copied */
     size_t item_count;
+    th_str calendar, clocks; /* region/<region>/calendar/working-days.json and clocks.json; read when opening */
     th_store *store;
     th_writer *writer;
     const th_env *env;
@@ -46,13 +48,16 @@ typedef struct th_item_evidence {
 } th_item_evidence;
 typedef struct th_case_item {
     th_str code, title_zh, title_en, owner, office;
-    int64_t limit_days;
+    int64_t limit_days;    /* promised */
+    th_clock_terms terms;
     const th_json *json; /* everything else: conditions, materials, basis, process, form */
     const th_item_evidence *evidence;
     size_t evidence_count;
 } th_case_item;
 const th_case_item *th_cases_item(const th_cases *cases, th_str code); /* NULL when unknown */
 size_t th_cases_items(const th_cases *cases, const th_case_item **ret_items);
+const th_calendar *th_cases_calendar(const th_cases *cases);
+const th_clock_rules *th_cases_clock_rules(const th_cases *cases);
 
 /* Starting a case without HTTP: the tour, the simulation of life, tests. `json` is the body of POST /cases/v1/cases. `done` is called
  * once with the new case's id, after the start was committed (evidence and hand-over go on by themselves). */

@@ -186,7 +186,7 @@ static th_status arrival_read(th_cases *cases, const th_message *m, const th_cas
     c->subject = th_str_keep(arena, th_str_of(subject));
     c->created_us = th_json_int(b, "created_us", m->at_us);
     c->updated_us = th_now_us(&cases->env);
-    c->due_us = c->updated_us + item->limit_days * TH_DAY_US;
+    c->due_us = th_case_due_us(cases, item, c->updated_us);
     *ret_item = item;
     return th_case_secret_seal(cases, c->id, secret->raw, arena, &c->secret);
 }

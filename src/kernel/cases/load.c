@@ -26,15 +26,16 @@ static bool evidence_read(const th_json *json, th_item_evidence *e, th_error *er
 static th_status item_read(th_cases *cases, const th_json *root, th_case_item *item, th_error *error)
 {
     const th_json *form, *list;
-    *item = (th_case_item){.json = root, .limit_days = th_json_int(root, "limit_days", 20)};
+    *item = (th_case_item){.json = root};
     bool ok = th_json_want_str(root, "", "code", 64, &item->code, error);
     ok = words_want(root, "title", &item->title_zh, &item->title_en, error) && ok;
     ok = th_json_want_str(root, "", "owner", TH_CODE_TEXT - 1, &item->owner, error) && ok;
     ok = th_json_want_str(root, "", "office", 64, &item->office, error) && ok;
     ok = th_json_want_object(root, "", "form", &form, error) && ok;
     ok = th_json_want_array(root, "", "evidence", 16, &list, error) && ok;
-    if (!ok)
+    if (!ok || th_clock_terms_read(cases->rules, root, &item->terms, error))
         return TH_INVALID;
+    item->limit_days = item->terms.promised_days;
     th_item_evidence *all = th_alloc_array(&cases->arena, list->count ? list->count : 1, sizeof *all);
     if (!all)
         return TH_NO_MEMORY;
@@ -70,6 +71,15 @@ th_status th_items_load(th_cases *cases, const th_case_file *files, size_t n, th
     for (size_t i = 0; !status && i < n; i++)
         status = text_load(cases, files[i].name, files[i].text, error);
     return status;
+}
+
+int64_t th_case_due_us(const th_cases *cases, const th_case_item *item, int64_t accepted_us)
+{
+    bool provisional;
+    int32_t start = th_day_of(accepted_us);
+    int32_t due = item->terms.unit == TH_UNIT_NATURAL ? th_calendar_add_natural(cases->calendar, start, item->terms.promised_days, &provisional)
+                                                      : th_calendar_add(cases->calendar, start, item->terms.promised_days, &provisional);
+    return th_day_end_us(due);
 }
 
 const th_case_item *th_cases_item(const th_cases *cases, th_str code)

@@ -219,7 +219,7 @@ static th_status case_make(starting *s, const th_json *form, th_error *error)
     c->applicant_name = s->start->applicant_name;
     th_id_mask(s->start->applicant_id_number, masked);
     c->id_masked = th_str_keep(&s->arena, th_str_of(masked));
-    c->due_us = c->created_us + s->item->limit_days * TH_DAY_US;
+    c->due_us = th_case_due_us(cases, s->item, c->created_us);
     s->event_json = th_strf(&s->arena, "{\"channel\":\"%s\"}", s->start->office.n ? "counter" : "citizen");
     return secret_make(s, form, error);
 }
