@@ -94,4 +94,5 @@ th_handled th_cases_decide(th_request *rq);
 th_handled th_cases_deliver(th_request *rq);
 th_handled th_cases_withdraw(th_request *rq);
 th_handled th_cases_events(th_request *rq);
+th_handled th_cases_one_events(th_request *rq);
 #endif

@@ -99,6 +99,6 @@ void th_case_told(th_cases *cases, th_str case_id, th_str event_json)
     th_arena_open(&arena, 4096);
     th_str json = th_strf(&arena, "{\"case\":\"%.*s\"}", TH_FMT(case_id));
     if (json.p)
-        th_topic_publish(cases->topic, "case", json);
+        th_topic_publish_for(cases->topic, case_id, "case", json);
     th_arena_close(&arena);
 }

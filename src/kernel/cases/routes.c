@@ -216,6 +216,22 @@ th_handled th_cases_events(th_request *rq)
     return th_reply_events(rq, cases->topic, (th_str){NULL, 0});
 }
 
+/* Who may read the case may follow it, and it alone: when other people's cases move is nobody's business. */
+th_handled th_cases_one_events(th_request *rq)
+{
+    th_cases *cases = rq->module;
+    th_db *db;
+    th_str json;
+    th_status status = th_store_acquire(cases->store, &db, &rq->error);
+    if (!status) {
+        status = th_cases_show(cases, db, rq->params[0], &rq->who, &rq->arena, &json, &rq->error);
+        th_store_release(cases->store, db);
+    }
+    if (status)
+        return th_reply_problem(rq, status, NULL);
+    return th_reply_events_for(rq, cases->topic, rq->params[0], (th_str){NULL, 0});
+}
+
 #define PEOPLE (TH_ROLE_CITIZEN | TH_ROLE_CLERK | TH_ROLE_AUDITOR)
 #define CASE_REF "{\"$ref\":\"#/components/schemas/Case\"}"
 #define ACT_BODY                                                                                                                   \
@@ -239,7 +255,9 @@ static const th_route routes[] = {
      ACT_BODY, CASE_REF, NULL, false},
     {"POST", "/cases/v1/cases/{id}:withdraw", TH_ROLE_CITIZEN, TH_BODY_JSON, 0, th_cases_withdraw, "withdrawCase",
      "Withdraw before the decision", ACT_BODY, CASE_REF, NULL, false},
-    {"GET", "/cases/v1/events", PEOPLE, TH_BODY_NONE, 0, th_cases_events, "streamCases",
+    {"GET", "/cases/v1/cases/{id}/events", PEOPLE, TH_BODY_NONE, 0, th_cases_one_events, "streamCase",
+     "Server-sent events: this case moved", NULL, NULL, NULL, false},
+    {"GET", "/cases/v1/events", TH_ROLE_CLERK | TH_ROLE_AUDITOR, TH_BODY_NONE, 0, th_cases_events, "streamCases",
      "Server-sent events: which case moved", NULL, NULL, NULL, false},
 };
 

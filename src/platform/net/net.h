@@ -146,10 +146,13 @@ void th_server_ready_set(th_server *server, bool (*ready)(void *ctx, th_buf *why
 typedef struct th_topic th_topic;
 TH_MUST_USE th_status th_topic_open(size_t queue_max, th_topic **ret_topic);
 void th_topic_publish(th_topic *topic, const char *event, th_str json); /* any thread */
+/* Only to those who asked for `key` (≤ 63 bytes) and to those who asked for everything. */
+void th_topic_publish_for(th_topic *topic, th_str key, const char *event, th_str json);
 size_t th_topic_subscribers(th_topic *topic);
 void th_topic_close(th_topic *topic);
 /* Turn the request into an event stream of `topic`, first sending `hello` (may be absent). Returns what the handler returns. */
 th_handled th_reply_events(th_request *rq, th_topic *topic, th_str hello);
+th_handled th_reply_events_for(th_request *rq, th_topic *topic, th_str key, th_str hello);
 
 /* ---- metrics (Prometheus text) -------------------------------------------------------------------------------------------- */
 

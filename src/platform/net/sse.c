@@ -4,8 +4,11 @@
 
 #include <string.h>
 
+enum { KEY_MAX = 64 };
+
 typedef struct subscriber {
     th_topic *topic;
+    char key[KEY_MAX]; /* hears only events of this key; "" hears all */
     th_server *server;
     struct MHD_Connection *connection;
     char *queue;
@@ -62,16 +65,22 @@ static void push(subscriber *s, th_str text)
     wake(s);
 }
 
-void th_topic_publish(th_topic *topic, const char *event, th_str json)
+void th_topic_publish_for(th_topic *topic, th_str key, const char *event, th_str json)
 {
     th_arena arena;
     th_arena_open(&arena, json.n + 16384);
     th_str text = th_strf(&arena, "event: %s\ndata: %.*s\n\n", event, TH_FMT(json));
     pthread_mutex_lock(&topic->lock);
     for (subscriber *s = topic->first; s && text.p; s = s->next)
-        push(s, text);
+        if (!s->key[0] || th_str_is(key, s->key))
+            push(s, text);
     pthread_mutex_unlock(&topic->lock);
     th_arena_close(&arena);
+}
+
+void th_topic_publish(th_topic *topic, const char *event, th_str json)
+{
+    th_topic_publish_for(topic, (th_str){NULL, 0}, event, json);
 }
 
 size_t th_topic_subscribers(th_topic *topic)
@@ -126,16 +135,18 @@ static void stream_free(void *cls)
     }
 }
 
-static subscriber *subscribe(th_rq *r, th_topic *topic)
+static subscriber *subscribe(th_rq *r, th_topic *topic, th_str key)
 {
     subscriber *s = th_new(sizeof *s);
     char *queue = th_new(topic->queue_max);
-    if (!s || !queue) {
+    if (!s || !queue || key.n >= KEY_MAX) {
         th_free(s);
         th_free(queue);
         return NULL;
     }
     *s = (subscriber){.topic = topic, .server = r->server, .connection = r->connection, .queue = queue, .max = topic->queue_max};
+    if (key.n)
+        memcpy(s->key, key.p, key.n);
     pthread_mutex_lock(&topic->lock);
     s->next = topic->first;
     if (s->next)
@@ -149,8 +160,13 @@ static subscriber *subscribe(th_rq *r, th_topic *topic)
 
 th_handled th_reply_events(th_request *rq, th_topic *topic, th_str hello)
 {
+    return th_reply_events_for(rq, topic, (th_str){NULL, 0}, hello);
+}
+
+th_handled th_reply_events_for(th_request *rq, th_topic *topic, th_str key, th_str hello)
+{
     th_rq *r = (th_rq *)rq;
-    subscriber *s = subscribe(r, topic);
+    subscriber *s = subscribe(r, topic, key);
     if (!s)
         return th_reply_problem(rq, TH_NO_MEMORY, NULL);
     pthread_mutex_lock(&topic->lock);
