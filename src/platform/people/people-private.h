@@ -31,6 +31,10 @@ th_handled th_session_post(th_request *rq);
 th_handled th_session_get(th_request *rq);
 th_handled th_session_delete(th_request *rq);
 void th_session_csrf(const th_people *people, th_str session_hash, char ret_token[33]);
+/* key_routes.c */
+th_handled th_keys_get(th_request *rq);
+th_handled th_keys_post(th_request *rq);
+th_handled th_keys_revoke(th_request *rq);
 /* totp_routes.c */
 th_handled th_totp_post(th_request *rq);
 th_handled th_totp_confirm(th_request *rq);

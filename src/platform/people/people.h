@@ -57,6 +57,8 @@ TH_MUST_USE th_status th_people_disable(th_people *people, th_str login, th_erro
 /* A new API key for an outside system acting for `office`; the text is shown once: "thk_<id>_<secret>". */
 TH_MUST_USE th_status th_people_add_key(th_people *people, th_str name, th_str office, th_arena *arena, th_str *ret_key,
                                         th_error *error);
+/* From now on the key opens nothing. TH_NOT_FOUND when no key in force has this id. */
+TH_MUST_USE th_status th_people_revoke_key(th_people *people, th_str id, th_error *error);
 TH_MUST_USE th_status th_people_list(th_people *people, th_arena *arena, th_str *ret_json, th_error *error);
 
 /* The identity number of a citizen's account, unsealed: only for acting on that citizen's own request. */

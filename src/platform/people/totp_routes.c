@@ -136,6 +136,11 @@ static const char sign_in_schema[] =
 static const char code_schema[] =
     "{\"type\":\"object\",\"required\":[\"code\"],\"properties\":{\"code\":{\"type\":\"string\",\"maxLength\":6}}}";
 static const char empty_schema[] = "{\"type\":\"object\"}";
+static const char key_schema[] =
+    "{\"type\":\"object\",\"required\":[\"name\",\"office\"],\"additionalProperties\":false,\"properties\":{\"name\":{\"type\":"
+    "\"string\",\"maxLength\":80},\"office\":{\"type\":\"string\",\"maxLength\":32}}}";
+static const char key_made_schema[] =
+    "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"key\":{\"type\":\"string\",\"description\":\"Told once\"}}}";
 enum { SIGNED_IN = TH_ROLE_CITIZEN | TH_ROLE_STAFF };
 
 static const th_route routes[] = {
@@ -153,6 +158,12 @@ static const th_route routes[] = {
      code_schema, empty_schema, NULL, false},
     {"GET", "/people/v1/accounts", TH_ROLE_OPERATOR | TH_ROLE_AUDITOR, TH_BODY_NONE, 0, th_accounts_get, "accounts",
      "Accounts of this node", NULL, empty_schema, NULL, false},
+    {"GET", "/people/v1/keys", TH_ROLE_OPERATOR | TH_ROLE_AUDITOR, TH_BODY_NONE, 0, th_keys_get, "keys", "API keys of outside systems",
+     NULL, empty_schema, NULL, false},
+    {"POST", "/people/v1/keys", TH_ROLE_OPERATOR, TH_BODY_JSON, 1024, th_keys_post, "makeKey",
+     "Make an API key for an outside system of an office; its text is told once", key_schema, key_made_schema, NULL, false},
+    {"POST", "/people/v1/keys/{id}:revoke", TH_ROLE_OPERATOR, TH_BODY_JSON, 64, th_keys_revoke, "revokeKey", "Revoke an API key", NULL,
+     empty_schema, NULL, false},
 };
 
 const th_route *th_people_routes(size_t *ret_n)
