@@ -700,4 +700,5 @@ void th_exchange_tick(th_exchange *ex)
         th_peer_wake(ex, codes[i]);
     th_consistency_tick(ex);
     th_retention_tick(ex);
+    th_alarms_tick(ex);
 }

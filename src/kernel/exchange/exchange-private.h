@@ -52,6 +52,7 @@ typedef struct th_peer {
     int64_t budget;
     th_head verified;        /* the newest head that was proved to continue all earlier ones */
     bool asking_consistency;
+    bool skew_alarmed;
     int64_t consistency_at_us;
 } th_peer;
 
@@ -88,6 +89,7 @@ struct th_exchange {
     th_peer peers[TH_MEMBERS_MAX];
     size_t peer_count;
     bool head_dirty[TH_MEMBERS_MAX];
+    int64_t expiry_alarmed; /* version × 100 + days of the last alarm; the link's thread */
     /* committed outbox rows wait for these peers: collected in the transaction, woken after it */
     char outbox_staged[TH_MEMBERS_MAX][TH_CODE_TEXT];
     size_t outbox_staged_count;
@@ -139,6 +141,8 @@ TH_MUST_USE th_status th_receipt_cut(th_exchange *ex, th_str request, th_str ans
 void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bool by_its_owner);
 void th_gossip_line(th_exchange *ex, th_peer *peer, th_arena *arena, th_str *ret_body); /* absent when nothing is new */
 TH_MUST_USE th_status th_gossip_open(th_exchange *ex, th_error *error);
+/* alarms.c: nothing happens when the same alarm is open, or the same detail was dealt with */
+void th_alarms_tick(th_exchange *ex);
 void th_alarm_raise(th_exchange *ex, const char *kind, const char *peer, const char *zh, const char *en, th_str detail);
 TH_MUST_USE th_status th_gossip_apply(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer,
                                       th_error *error);
@@ -161,6 +165,10 @@ void th_retention_tick(th_exchange *ex);
 void th_consistency_tick(th_exchange *ex);
 void th_consistency_read(void *ctx, th_db *db, const th_message *const *messages, size_t n, th_arena *arena,
                          th_answer **answers);
+
+/* consent_revoke.c */
+TH_MUST_USE th_status th_consent_revoked_apply(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer,
+                                               th_error *error);
 
 /* looks.c */
 TH_MUST_USE th_status th_looks_wanted(void *ctx, const th_message *message, th_arena *arena, th_wanted *ret_wanted,

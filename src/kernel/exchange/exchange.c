@@ -395,6 +395,7 @@ void th_exchange_writer_set(th_exchange *ex, th_writer *writer)
 static const th_message_type own_types[] = {
     {.type = "looks", .granted = true, .wanted = th_looks_wanted, .read = th_looks_read},
     {.type = "consistency", .granted = false, .read = th_consistency_read},
+    {.type = "consent.revoked", .granted = false, .apply = th_consent_revoked_apply},
     {.type = "heads", .granted = false, .apply = th_gossip_apply},
 };
 

@@ -136,6 +136,9 @@ TH_MUST_USE th_status th_exchange_ask(th_exchange *exchange, th_ask *asks, size_
  * put. Wakes the link after the commit by itself. */
 TH_MUST_USE th_status th_outbox_put(th_exchange *exchange, th_db *db, th_str to, const char *type, th_str subject_key,
                                     th_str item, th_str case_id, th_str office, th_str body, th_error *error);
+/* In the writer's transaction: the person takes back the agreement `token` that this node signed. It ends here at once when this node
+ * is the provider, else when the message has reached it. */
+TH_MUST_USE th_status th_consent_revoke(th_exchange *exchange, th_db *db, th_str token, th_error *error);
 /* How many wait for each peer, and how old the oldest is. */
 typedef struct th_backlog { char peer[TH_CODE_TEXT]; int64_t waiting, dead, oldest_us; } th_backlog;
 TH_MUST_USE th_status th_outbox_backlog(th_db *db, th_arena *arena, th_backlog **ret_backlogs, size_t *ret_n);
@@ -197,6 +200,10 @@ typedef struct th_link_state {
     char error_type[48];
 } th_link_state;
 size_t th_exchange_links(th_exchange *exchange, th_link_state *ret_states, size_t max);
+
+/* Alarms that nobody has dealt with yet, newest first, at most 50. */
+typedef struct th_alarm { th_str id, kind, peer, zh, en; int64_t at_us; } th_alarm;
+TH_MUST_USE th_status th_exchange_alarms(th_db *db, th_arena *arena, th_alarm **ret_alarms, size_t *ret_n, th_error *error);
 
 /* The exact lines of a message that this node asked or answered and of its answer, as long as the bodies are kept. */
 TH_MUST_USE th_status th_exchange_lines(th_exchange *exchange, th_db *db, th_str id, th_arena *arena, th_str *ret_message,

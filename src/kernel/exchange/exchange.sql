@@ -150,3 +150,9 @@ CREATE TABLE exchange_alarm (
     en TEXT NOT NULL,
     detail TEXT NOT NULL
 );
+
+-- migration 2: alarms that a person has dealt with
+
+ALTER TABLE exchange_alarm ADD COLUMN handled_at BIGINT;
+ALTER TABLE exchange_alarm ADD COLUMN handled_by TEXT;
+ALTER TABLE exchange_alarm ADD COLUMN note TEXT;

@@ -17,65 +17,6 @@ static int member_index(th_exchange *ex, const char *code)
     return -1;
 }
 
-/* ---- alarms: a change of their own, nobody waits for them ---- */
-
-typedef struct alarm_change {
-    th_change change;
-    th_arena arena;
-    char id[TH_ID_TEXT];
-    int64_t at_us;
-    th_str kind, peer, zh, en, detail;
-} alarm_change;
-
-static th_status alarm_apply(th_change *change, th_db *db, th_error *error)
-{
-    alarm_change *a = change->ctx;
-    th_value values[] = {th_v_text(th_str_of(a->id)), th_v_int(a->at_us), th_v_text(a->kind), th_v_text(a->peer),
-                         th_v_text(a->zh), th_v_text(a->en), th_v_text(a->detail)};
-    return th_db_exec(db, "INSERT INTO exchange_alarm (id, at, kind, peer, zh, en, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                      values, TH_COUNT(values), NULL, error);
-}
-
-static void change_free(th_change *change, th_status status, const th_error *error)
-{
-    alarm_change *a = change->ctx;
-    (void)error;
-    if (status)
-        th_log(TH_LOG_ERROR, "alarm-not-kept", "status", th_status_name(status), NULL);
-    th_arena_close(&a->arena);
-    th_free(a);
-}
-
-void th_alarm_raise(th_exchange *ex, const char *kind, const char *peer, const char *zh, const char *en, th_str detail)
-{
-    th_log(TH_LOG_ERROR, "alarm", "kind", kind, "peer", peer, NULL);
-    alarm_change *a = th_new(sizeof *a);
-    if (!a)
-        return;
-    th_arena_open(&a->arena, 64 * 1024);
-    th_uuid7(&ex->env, a->id);
-    a->at_us = th_now_us(&ex->env);
-    a->kind = th_str_keep(&a->arena, th_str_of(kind));
-    a->peer = th_str_keep(&a->arena, th_str_of(peer));
-    a->zh = th_str_keep(&a->arena, th_str_of(zh));
-    a->en = th_str_keep(&a->arena, th_str_of(en));
-    a->detail = th_str_keep(&a->arena, detail.p ? detail : TH_STR(""));
-    a->change = (th_change){.apply = alarm_apply, .reply = change_free, .ctx = a};
-    th_buf buf;
-    th_buf_open(&buf, &a->arena, 4096);
-    th_pen pen = th_pen_on(&buf);
-    th_pen_object(&pen);
-    th_pen_ktime(&pen, "at", a->at_us);
-    th_pen_kstr(&pen, "kind", a->kind);
-    th_pen_kstr(&pen, "peer", a->peer);
-    th_pen_ktext(&pen, "zh", zh);
-    th_pen_ktext(&pen, "en", en);
-    th_pen_end(&pen, '}');
-    th_exchange_notify(ex, "alarm", th_buf_view(&buf));
-    if (th_writer_submit(ex->writer, &a->change))
-        change_free(&a->change, TH_BUSY, NULL);
-}
-
 /* ---- heads seen ---- */
 
 typedef struct head_change {

@@ -10,7 +10,9 @@ th_handled th_exchange_grant_post(th_request *rq);
 th_handled th_exchange_grant_delete(th_request *rq);
 th_handled th_exchange_links_get(th_request *rq);
 th_handled th_exchange_journal_get(th_request *rq);
+/* alarms.c */
 th_handled th_exchange_alarms_get(th_request *rq);
+th_handled th_exchange_alarm_handle(th_request *rq);
 /* receipt_routes.c */
 th_handled th_exchange_receipt_get(th_request *rq);
 /* ask_routes.c */

@@ -278,35 +278,3 @@ th_handled th_exchange_journal_get(th_request *rq)
     th_pen_end(&pen, '}');
     return th_reply_json(rq, 200);
 }
-
-th_handled th_exchange_alarms_get(th_request *rq)
-{
-    th_exchange *ex = rq->module;
-    th_db *db;
-    th_rows rows = {0};
-    th_status status = th_store_acquire(ex->store, &db, &rq->error);
-    if (!status) {
-        status = th_db_select(db, "SELECT id, at, kind, peer, zh, en, detail FROM exchange_alarm ORDER BY at DESC, id DESC LIMIT 100",
-                              NULL, 0, &rq->arena, &rows, &rq->error);
-        th_store_release(ex->store, db);
-    }
-    if (status)
-        return th_reply_problem(rq, status, NULL);
-    th_pen pen = th_pen_on(&rq->out);
-    th_pen_object(&pen);
-    th_pen_key(&pen, "items");
-    th_pen_array(&pen);
-    for (size_t i = 0; i < rows.n; i++) {
-        const th_value *row = th_row(&rows, i);
-        static const char *const names[] = {"id", NULL, "kind", "peer", "zh", "en", "detail"};
-        th_pen_object(&pen);
-        for (size_t k = 0; k < TH_COUNT(names); k++)
-            if (names[k])
-                th_pen_kstr(&pen, names[k], row[k].s);
-        th_pen_ktime(&pen, "at", row[1].i);
-        th_pen_end(&pen, '}');
-    }
-    th_pen_end(&pen, ']');
-    th_pen_end(&pen, '}');
-    return th_reply_json(rq, 200);
-}
