@@ -81,6 +81,7 @@ static th_status act_write(void *ctx, th_db *db, th_error *error)
     status = th_case_transition(c.state, action, &next, error);
     if (status)
         return status;
+    bool known_there = c.state != TH_CASE_EVIDENCE; /* before the hand-over the other node has never heard of the case */
     th_case_event event = {.kind = th_str_of(kind), .actor = a->who->account, .json = a->event_json, .at_us = now};
     c.state = next;
     th_str outcome = th_json_str(a->body, "outcome");
@@ -91,8 +92,10 @@ static th_status act_write(void *ctx, th_db *db, th_error *error)
         status = th_case_state_set(db, c.id, next, outcome.n ? outcome : (th_str){NULL, 0}, c.due_us, now, error);
     /* The other copy: the owner tells the origin, and the origin (a withdrawal) tells the owner. */
     th_str other = th_str_is(c.owner, a->cases->code) ? c.origin : c.owner;
-    if (!status)
+    if (!status && known_there)
         status = th_case_event_send(a->cases, db, &c, other, &event, error);
+    if (!status && next == TH_CASE_WITHDRAWN)
+        status = th_consents_end(a->cases, db, &c, now, a->arena, error);
     return status;
 }
 

@@ -85,6 +85,10 @@ void th_case_told(th_cases *cases, th_str case_id, th_str event_json);
 typedef th_status (*th_case_write)(void *ctx, th_db *db, th_error *error);
 TH_MUST_USE th_status th_cases_write(th_cases *cases, th_case_write write, void *ctx, th_error *error);
 
+/* revoke.c: a case is withdrawn, so every agreement given for it ends and no register is asked any more */
+TH_MUST_USE th_status th_consents_end(th_cases *cases, th_db *db, const th_case *c, int64_t now_us, th_arena *arena, th_error *error);
+th_handled th_cases_revoke(th_request *rq);
+
 /* routes.c */
 th_handled th_cases_post(th_request *rq);
 th_handled th_cases_list(th_request *rq);

@@ -235,6 +235,16 @@ th_status th_case_submitted_apply(void *ctx, th_db *db, const th_message *m, th_
     return status;
 }
 
+/* A withdrawal and an act of the owner may cross on their way. The owner's copy decides: what it had decided before it heard of the
+ * withdrawal stands, anything less gives way; and the origin, once withdrawn, is moved by a decision only. Both copies then agree. */
+static bool moves(const th_case *c, bool by_owner, th_case_state state)
+{
+    th_case_state next;
+    if (by_owner)
+        return c->state != TH_CASE_WITHDRAWN || state == TH_CASE_DECIDED || state == TH_CASE_DELIVERED;
+    return th_case_transition(c->state, "withdraw", &next, NULL) == TH_OK;
+}
+
 th_status th_case_event_apply(void *ctx, th_db *db, const th_message *m, th_arena *arena, th_answer *answer, th_error *error)
 {
     th_cases *cases = ctx;
@@ -261,7 +271,7 @@ th_status th_case_event_apply(void *ctx, th_db *db, const th_message *m, th_aren
     th_case_event event = {.node = th_str_of(m->from), .origin_seq = seq, .kind = kind, .at_us = at,
                            .json = json ? json->raw : TH_STR("{}"), .message = th_str_of(m->id)};
     status = th_case_event_put(cases, db, c.id, &event, &fresh, error);
-    if (!status && fresh)
+    if (!status && fresh && moves(&c, by_owner, state))
         status = th_case_state_set(db, c.id, state, th_json_str(b, "outcome"), th_json_int(b, "due_us", c.due_us), at, error);
     answer->body = TH_STR("{}");
     if (!status && fresh)

@@ -58,3 +58,7 @@ CREATE TABLE cases_evidence (
     PRIMARY KEY (case_id, evidence)
 );
 CREATE INDEX cases_evidence_waiting ON cases_evidence (state, next_at);
+
+-- migration 2: agreements that were taken back
+
+ALTER TABLE cases_evidence ADD COLUMN revoked_at BIGINT;

@@ -12,6 +12,7 @@ static const struct { const char *kind, *zh, *en; } words[] = {
     {"decided", "已作出决定", "Decided"},
     {"delivered", "结果已送达", "Result delivered"},
     {"withdrawn", "申请人已撤回", "Withdrawn by the applicant"},
+    {"consent_revoked", "申请人撤回了一项同意", "The applicant took back an agreement"},
 };
 
 static void kind_words(th_pen *pen, th_str kind)
@@ -83,7 +84,7 @@ static th_status evidence_write(th_cases *cases, th_db *db, const th_case *c, co
     th_value key = th_v_text(th_str_of(c->id));
     th_status status = th_db_select(db,
                                     "SELECT evidence, provider, register, state, results, message, receipt, problem, answered_at, "
-                                    "attempts FROM cases_evidence WHERE case_id = ?1 ORDER BY evidence",
+                                    "attempts, consent, revoked_at FROM cases_evidence WHERE case_id = ?1 ORDER BY evidence",
                                     &key, 1, arena, &rows, error);
     if (status)
         return status;
@@ -105,6 +106,12 @@ static th_status evidence_write(th_cases *cases, th_db *db, const th_case *c, co
             th_pen_kraw(pen, "receipt", row[6].s);
         th_pen_kstr(pen, "problem", row[7].s);
         th_pen_ktime(pen, "at", row[8].i);
+        if (row[10].s.n) {
+            th_pen_key(pen, "consent");
+            th_pen_object(pen);
+            th_pen_ktime(pen, "revoked", row[11].i);
+            th_pen_end(pen, '}');
+        }
         th_pen_end(pen, '}');
     }
     th_pen_end(pen, ']');

@@ -28,6 +28,8 @@ static const struct row { th_case_state from; const char *action; th_case_state 
     {TH_CASE_RECEIVED, "accept", TH_CASE_ACCEPTED},
     {TH_CASE_ACCEPTED, "decide", TH_CASE_DECIDED},
     {TH_CASE_DECIDED, "deliver", TH_CASE_DELIVERED},
+    {TH_CASE_EVIDENCE, "withdraw", TH_CASE_WITHDRAWN},
+    {TH_CASE_HANDED_OVER, "withdraw", TH_CASE_WITHDRAWN},
     {TH_CASE_RECEIVED, "withdraw", TH_CASE_WITHDRAWN},
     {TH_CASE_ACCEPTED, "withdraw", TH_CASE_WITHDRAWN},
 };
