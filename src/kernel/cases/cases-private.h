@@ -48,6 +48,8 @@ TH_MUST_USE th_status th_case_transition(th_case_state state, const char *action
 
 /* load.c */
 int64_t th_case_due_us(const th_cases *cases, const th_case_item *item, int64_t accepted_us); /* what the item promises, from that day on */
+/* Which member decides: the item's owner, or the one that the form names. Absent when the form names none. */
+th_str th_item_owner(const th_case_item *item, const th_json *form);
 TH_MUST_USE th_status th_items_load(th_cases *cases, const th_case_file *files, size_t n, th_error *error);
 
 /* rows.c: the tables, inside the writer's transaction or on a reader */

@@ -47,8 +47,10 @@ typedef struct th_item_evidence {
     const th_json *json; /* the whole definition: key and claims map form fields to register fields */
 } th_item_evidence;
 typedef struct th_case_item {
-    th_str code, title_zh, title_en, owner, office;
-    int64_t limit_days;    /* promised */
+    th_str code, title_zh, title_en, office;
+    th_str owner;      /* the member that decides; absent when the form says which: */
+    th_str owner_from; /* name of the form's field that holds the member's code */
+    int64_t limit_days; /* promised */
     th_clock_terms terms;
     const th_json *json; /* everything else: conditions, materials, basis, process, form */
     const th_item_evidence *evidence;

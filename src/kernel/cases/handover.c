@@ -169,13 +169,13 @@ static th_status arrival_read(th_cases *cases, const th_message *m, const th_cas
     const th_case_item *item = th_cases_item(cases, code);
     if (!th_uuid_valid(id))
         return th_fail_field(error, "/body/case", "format", "编号须为 UUIDv7", "The id must be a UUIDv7");
-    if (!item || !th_str_is(item->owner, cases->code))
+    if (!item || !th_str_is(th_item_owner(item, th_json_get(secret, "form")), cases->code))
         return th_fail(error, TH_UNPROCESSABLE, "not-our-item", "该事项不由本节点决定", "This item is not decided at this node");
     memcpy(c->id, id.p, id.n);
     c->number = number;
     c->item = code;
     c->origin = th_str_keep(arena, th_str_of(m->from));
-    c->owner = item->owner;
+    c->owner = th_str_keep(arena, th_str_of(cases->code));
     c->state = TH_CASE_RECEIVED;
     c->office = item->office;
     c->applicant_name = name;

@@ -29,7 +29,9 @@ static th_status item_read(th_cases *cases, const th_json *root, th_case_item *i
     *item = (th_case_item){.json = root};
     bool ok = th_json_want_str(root, "", "code", 64, &item->code, error);
     ok = words_want(root, "title", &item->title_zh, &item->title_en, error) && ok;
-    ok = th_json_want_str(root, "", "owner", TH_CODE_TEXT - 1, &item->owner, error) && ok;
+    item->owner_from = th_json_str(root, "owner_from");
+    if (!item->owner_from.n)
+        ok = th_json_want_str(root, "", "owner", TH_CODE_TEXT - 1, &item->owner, error) && ok;
     ok = th_json_want_str(root, "", "office", 64, &item->office, error) && ok;
     ok = th_json_want_object(root, "", "form", &form, error) && ok;
     ok = th_json_want_array(root, "", "evidence", 16, &list, error) && ok;
@@ -88,6 +90,14 @@ const th_case_item *th_cases_item(const th_cases *cases, th_str code)
         if (th_str_eq(cases->items[i].code, code))
             return &cases->items[i];
     return NULL;
+}
+
+th_str th_item_owner(const th_case_item *item, const th_json *form)
+{
+    if (!item->owner_from.n)
+        return item->owner;
+    const th_json *code = th_json_get_str(form, item->owner_from);
+    return code && code->type == TH_JSON_STRING ? code->text : (th_str){NULL, 0};
 }
 
 size_t th_cases_items(const th_cases *cases, const th_case_item **ret_items)

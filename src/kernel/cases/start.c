@@ -1,6 +1,7 @@
 /* start.c — a case begins: the form is checked, consents are signed, evidence is noted as wanted, all in one commit; asking follows. */
 #include "cases-private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { CONSENT_DAYS = 30, NUMBER_TEXT = 40 };
@@ -211,7 +212,7 @@ static th_status case_make(starting *s, const th_json *form, th_error *error)
     c->number = th_strf(&s->arena, "%s-%04d%02d%02d-%.8s", cases->code, year, month, day, c->id + 28);
     c->item = s->item->code;
     c->origin = th_str_keep(&s->arena, th_str_of(cases->code));
-    c->owner = s->item->owner;
+    c->owner = th_item_owner(s->item, form);
     c->state = TH_CASE_EVIDENCE;
     c->subject = s->start->subject;
     c->account = s->start->account;
@@ -222,6 +223,19 @@ static th_status case_make(starting *s, const th_json *form, th_error *error)
     c->due_us = th_case_due_us(cases, s->item, c->created_us);
     s->event_json = th_strf(&s->arena, "{\"channel\":\"%s\"}", s->start->office.n ? "counter" : "citizen");
     return secret_make(s, form, error);
+}
+
+/* An item whose owner stands in the form goes to a member of the region, or nowhere. */
+static th_status owner_check(const starting *s, const th_json *form, th_error *error)
+{
+    char pointer[96];
+    th_trust *trust = th_exchange_trust(s->cases->exchange);
+    bool known = trust && th_trust_member(trust, th_item_owner(s->item, form));
+    th_trust_release(trust);
+    if (known || !s->item->owner_from.n)
+        return TH_OK;
+    snprintf(pointer, sizeof pointer, "/form/%.*s", TH_FMT(s->item->owner_from));
+    return th_fail_field(error, pointer, "unknown-member", "不是区域成员的代码", "Not the code of a member of the region");
 }
 
 static th_status start_prepare(starting *s, th_error *error)
@@ -247,6 +261,8 @@ static th_status start_prepare(starting *s, th_error *error)
         return th_fail_field(error, "/applicant", "required", "须有申请人的姓名和身份号码",
                              "The applicant's name and identity number are needed");
     status = form_check(s->item, form, error);
+    if (!status)
+        status = owner_check(s, form, error);
     if (!status)
         status = case_make(s, form, error);
     if (!status)

@@ -46,7 +46,12 @@ static void brief_write(th_pen *pen, const th_trust *trust, const th_case_item *
 {
     th_pen_kstr(pen, "code", item->code);
     raw_member(pen, item->json, "title");
-    place_write(pen, "owner", trust, item->owner);
+    if (item->owner_from.n) {
+        th_pen_key(pen, "owner");
+        th_pen_null(pen); /* the form says which */
+    } else {
+        place_write(pen, "owner", trust, item->owner);
+    }
     const th_json *office = th_json_get(item->json, "office_name");
     th_pen_key(pen, "office");
     th_pen_object(pen);
@@ -85,6 +90,8 @@ static th_handled items_get(th_request *rq)
     th_pen_array(&pen);
     for (size_t i = 0; i < n; i++) {
         const th_json *title = th_json_get(items[i].json, "title");
+        if (!th_json_bool(items[i].json, "listed", true))
+            continue; /* begun from another page, not looked for */
         if ((owner.n && !th_str_eq(owner, items[i].owner)) || (q.n && !holds(title->raw, q) && !holds(items[i].code, q)))
             continue;
         th_pen_object(&pen);
