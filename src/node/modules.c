@@ -112,6 +112,7 @@ static th_status operations_open(th_node *node, void **ret_module, th_error *err
                                      .region_dir = node->config.region_dir,
                                      .env = &node->env,
                                      .store = node->store,
+                                     .writer = node->writer,
                                      .exchange = node->exchange,
                                      .cases = node->cases,
                                      .demonstration = node->config.demonstration,
@@ -153,7 +154,7 @@ static const th_module modules[] = {
     {"records", th_records_schema, records_open, th_records_routes, th_records_schemas, records_close},
     {"cases", th_cases_schema, cases_open, th_cases_routes, th_cases_schemas, cases_close},
     {"government", NULL, government_open, th_government_routes, th_government_schemas, government_close},
-    {"operations", NULL, operations_open, th_operations_routes, th_operations_schemas, operations_close},
+    {"operations", th_operations_schema, operations_open, th_operations_routes, th_operations_schemas, operations_close},
 };
 
 const th_module *th_modules(size_t *ret_n)

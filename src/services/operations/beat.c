@@ -48,14 +48,6 @@ void th_beat_watch(void *ctx, const char *event, th_str text)
             pthread_mutex_lock(&o->lock);
             message_count(o, json);
             pthread_mutex_unlock(&o->lock);
-        } else if (strcmp(event, "alarm") == 0) {
-            char zh[200], en[200];
-            th_str z = th_json_str(json, "zh"), e = th_json_str(json, "en");
-            memset(zh, 0, sizeof zh);
-            memset(en, 0, sizeof en);
-            memcpy(zh, z.p ? z.p : "", z.n < sizeof zh - 1 ? z.n : 0);
-            memcpy(en, e.p ? e.p : "", e.n < sizeof en - 1 ? e.n : 0);
-            th_attention_add(o, "red", zh, en);
         }
         if (!message || !th_str_is(th_json_str(json, "type"), "heads"))
             th_topic_publish(o->topic, event, text);

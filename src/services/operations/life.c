@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KNOWN_PEOPLE = 40, OPEN_MAX = 8, ROBOT_PAUSE_MS = 1500 };
+/* The first thirty people are the demonstration's sign-ins and the tour's: what is known of them is left to visitors. */
+enum { FIRST_PERSON = 30, KNOWN_PEOPLE = 40, OPEN_MAX = 8, ROBOT_PAUSE_MS = 1500 };
 
 uint64_t th_life_random(th_operations *o)
 {
@@ -152,8 +153,8 @@ static th_status person_question(th_operations *o, question *q, const char *prov
 {
     th_person person;
     th_buf buf;
-    th_status status = th_records_person(o->options.region_dir, provider, NULL, o->options.seed, (int64_t)(th_life_random(o) % KNOWN_PEOPLE),
-                                         &q->arena, &person, NULL);
+    th_status status = th_records_person(o->options.region_dir, provider, NULL, o->options.seed,
+                                         FIRST_PERSON + (int64_t)(th_life_random(o) % KNOWN_PEOPLE), &q->arena, &person, NULL);
     if (status)
         return status;
     th_buf_open(&buf, &q->arena, 4096);

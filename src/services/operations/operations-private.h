@@ -1,4 +1,4 @@
-/* operations-private.h — what the files of this part share. `lock` guards beats, minutes, attention and tours. */
+/* operations-private.h — what the files of this part share. `lock` guards beats, minutes and tours. */
 #ifndef TH_OPERATIONS_PRIVATE_H
 #define TH_OPERATIONS_PRIVATE_H
 #include "services/operations/operations.h"
@@ -9,7 +9,6 @@
 enum {
     TH_BEAT_SAMPLES = 512,
     TH_MINUTES = 1440,
-    TH_ATTENTION_MAX = 24,
     TH_TOURS_MAX = 8,
     TH_ROBOT_MAX = 64,
     TH_BEAT_FRESH_US = 5000000,
@@ -23,12 +22,6 @@ typedef struct th_beat {
     struct { char to[TH_CODE_TEXT]; int64_t count; } flows[TH_MEMBERS_MAX];
     size_t flow_count;
 } th_beat;
-
-typedef struct th_attention {
-    int64_t at_us;
-    char level[8];
-    char zh[200], en[200];
-} th_attention;
 
 typedef struct th_minute {
     int64_t minute; /* since 1970 */
@@ -64,8 +57,8 @@ struct th_operations {
     int64_t samples[TH_BEAT_SAMPLES];
     size_t sample_count;
     th_minute minutes[TH_MINUTES];
-    th_attention attention[TH_ATTENTION_MAX];
-    size_t attention_count;
+    int64_t opened_us;
+    int64_t minute_saved; /* the beating thread's */
     th_tour tours[TH_TOURS_MAX];
     int64_t tours_begun;
     struct { char case_id[TH_ID_TEXT]; int64_t due_us; int step; } robot[TH_ROBOT_MAX];
@@ -88,7 +81,9 @@ th_handled th_wall_get(th_request *rq);
 th_handled th_wall_stream(th_request *rq);
 th_handled th_node_get(th_request *rq);
 void th_wall_publish(th_operations *operations, int64_t now_us);
-void th_attention_add(th_operations *operations, const char *level, const char *zh, const char *en);
+/* minutes.c */
+TH_MUST_USE th_status th_minutes_load(th_operations *operations, th_error *error);
+void th_minutes_turn(th_operations *operations, int64_t now_us);
 /* tour.c */
 th_handled th_tour_post(th_request *rq);
 th_handled th_tour_get(th_request *rq);

@@ -31,6 +31,7 @@ th_status th_operations_open(const th_operations_options *options, th_operations
     snprintf(o->code, sizeof o->code, "%s", options->code);
     o->region_dir = th_new_copy(th_str_of(options->region_dir));
     o->random = options->seed ^ (uint64_t)th_now_us(options->env);
+    o->opened_us = th_now_us(options->env);
     th_arena_open(&o->arena, 16u << 20);
     pthread_mutex_init(&o->lock, NULL);
     pthread_cond_init(&o->bell, NULL);
@@ -40,6 +41,8 @@ th_status th_operations_open(const th_operations_options *options, th_operations
     th_status status = o->region_dir ? region_read(o, error) : TH_NO_MEMORY;
     if (!status)
         status = th_topic_open(TOPIC_QUEUE, &o->topic);
+    if (!status)
+        status = th_minutes_load(o, error);
     if (status) {
         th_operations_close(o);
         return status;
@@ -87,6 +90,7 @@ static void *beat_run(void *arg)
         int64_t now = th_now_us(o->options.env);
         th_cases_tick(o->options.cases);
         th_beat_turn(o, now);
+        th_minutes_turn(o, now);
         th_wall_publish(o, now);
         th_beat_poll(o);
         if (o->options.demonstration)

@@ -3,6 +3,7 @@
  * Promises  Shows counts, times and states, never a person's data. Each node tells its own beat (what it did in the last second) to
  *           members on the peers' listener; the node that serves the wall asks for them once a second and puts them together. The
  *           tour and the simulated life exist only where the configuration says `demonstration`, and all they make is marked.
+ * Tables    operations_* only.
  * Threads   One thread of its own from start to stop; a tour has one more while it plays.
  */
 #ifndef TH_SERVICES_OPERATIONS_H
@@ -14,6 +15,7 @@ typedef struct th_operations_options {
     const char *code, *region_dir;
     const th_env *env;
     th_store *store;
+    th_writer *writer;
     th_exchange *exchange;
     th_cases *cases;
     bool demonstration;
@@ -25,6 +27,7 @@ TH_MUST_USE th_status th_operations_open(const th_operations_options *options, t
 TH_MUST_USE th_status th_operations_start(th_operations *operations, th_client *client, th_error *error);
 void th_operations_stop(th_operations *operations); /* before the client closes */
 void th_operations_close(th_operations *operations);
+const char *th_operations_schema(void);
 const th_route *th_operations_routes(size_t *ret_n);
 const char *th_operations_schemas(void);
 #endif

@@ -4,21 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void th_attention_add(th_operations *o, const char *level, const char *zh, const char *en)
-{
-    pthread_mutex_lock(&o->lock);
-    if (o->attention_count == TH_ATTENTION_MAX) {
-        memmove(o->attention, o->attention + 1, (TH_ATTENTION_MAX - 1) * sizeof *o->attention);
-        o->attention_count--;
-    }
-    th_attention *a = &o->attention[o->attention_count++];
-    a->at_us = th_now_us(o->options.env);
-    snprintf(a->level, sizeof a->level, "%s", level);
-    snprintf(a->zh, sizeof a->zh, "%s", zh);
-    snprintf(a->en, sizeof a->en, "%s", en);
-    pthread_mutex_unlock(&o->lock);
-}
-
 static const th_json *member_file(const th_operations *o, const char *code)
 {
     const th_json *members = th_json_get(o->region, "members");
@@ -84,40 +69,48 @@ static void nodes_and_flows(th_operations *o, const th_trust *trust, int64_t now
     th_pen_end(pen, ']');
 }
 
-static void attention_row(th_pen *pen, const char *level, int64_t at_us, const char *zh, const char *en, const char *href)
+static void attention_row(th_pen *pen, const char *level, int64_t at_us, th_str zh, th_str en, th_str peer, const char *href)
 {
     th_pen_object(pen);
     th_pen_ktext(pen, "level", level);
     th_pen_ktime(pen, "at", at_us);
-    th_pen_ktext(pen, "zh", zh);
-    th_pen_ktext(pen, "en", en);
+    th_pen_kstr(pen, "zh", zh);
+    th_pen_kstr(pen, "en", en);
+    th_pen_kstr(pen, "peer", peer);
     th_pen_ktext(pen, "href", href);
     th_pen_end(pen, '}');
 }
 
-/* Nodes that are silent, a trust document that runs out, and alarms. */
-static void attention_write(th_operations *o, const th_trust *trust, int64_t now, th_pen *pen)
+/* Nodes that are silent, effects that cannot be delivered, and alarms that nobody has dealt with. Not under the lock: it reads the store. */
+static void attention_write(th_operations *o, const th_trust *trust, int64_t now, th_db *db, th_arena *arena, th_pen *pen)
 {
-    char zh[240], en[240];
+    th_alarm *alarms = NULL;
+    th_backlog *backlogs = NULL;
+    size_t n = 0, queues = 0;
     th_pen_key(pen, "attention");
     th_pen_array(pen);
+    pthread_mutex_lock(&o->lock);
     for (size_t i = 0; trust && i < trust->member_count; i++) {
         const th_member *m = &trust->members[i];
         const th_beat *b = beat_of(o, m->code);
-        if (m->suspended || (b && now - b->at_us < TH_BEAT_FRESH_US))
+        if (m->suspended || (b && now - b->at_us < TH_BEAT_FRESH_US) || now - o->opened_us < 2 * TH_BEAT_FRESH_US)
             continue;
-        snprintf(zh, sizeof zh, "%.*s节点没有回应", TH_FMT(m->name_zh));
-        snprintf(en, sizeof en, "The node of %.*s does not answer", TH_FMT(m->name_en));
-        attention_row(pen, "amber", b ? b->at_us : now, zh, en, "/operator/links");
+        attention_row(pen, "amber", b ? b->at_us : o->opened_us, th_strf(arena, "%.*s节点没有回应", TH_FMT(m->name_zh)),
+                      th_strf(arena, "The node of %.*s does not answer", TH_FMT(m->name_en)), th_str_of(m->code), "/operator/links");
     }
-    int64_t days = trust ? (trust->expires_us - now) / TH_DAY_US : 999;
-    if (days < 30) {
-        snprintf(zh, sizeof zh, "信任文件将在 %lld 天后到期", (long long)days);
-        snprintf(en, sizeof en, "The trust document expires in %lld days", (long long)days);
-        attention_row(pen, days < 7 ? "red" : "amber", now, zh, en, "/operator/trust");
-    }
-    for (size_t i = o->attention_count; i-- > 0;)
-        attention_row(pen, o->attention[i].level, o->attention[i].at_us, o->attention[i].zh, o->attention[i].en, "/operator/links");
+    pthread_mutex_unlock(&o->lock);
+    if (db && th_outbox_backlog(db, arena, &backlogs, &queues) == TH_OK)
+        for (size_t i = 0; i < queues; i++)
+            if (backlogs[i].dead)
+                attention_row(pen, "amber", now, th_strf(arena, "%lld 条报文无法送达", (long long)backlogs[i].dead),
+                              th_strf(arena, "%lld messages cannot be delivered", (long long)backlogs[i].dead), th_str_of(backlogs[i].peer),
+                              "/operator/links");
+    if (db && th_exchange_alarms(db, arena, &alarms, &n, NULL) == TH_OK)
+        for (size_t i = 0; i < n; i++) {
+            bool mild = th_str_is(alarms[i].kind, "trust-expires") || th_str_is(alarms[i].kind, "clock-skew");
+            attention_row(pen, mild ? "amber" : "red", alarms[i].at_us, alarms[i].zh, alarms[i].en, alarms[i].peer,
+                          th_str_starts(alarms[i].kind, "trust-") ? "/operator/trust" : "/operator/links");
+        }
     th_pen_end(pen, ']');
 }
 
@@ -155,15 +148,19 @@ th_handled th_wall_get(th_request *rq)
 {
     th_operations *o = rq->module;
     int64_t now = th_now_us(o->options.env);
+    th_db *db = NULL;
     th_trust *trust = th_exchange_trust(o->options.exchange);
     th_pen pen = th_pen_on(&rq->out);
+    TH_IGNORE(th_store_acquire(o->options.store, &db, NULL));
     th_pen_object(&pen);
     region_write(o, &pen);
     pthread_mutex_lock(&o->lock);
     nodes_and_flows(o, trust, now, &pen);
-    attention_write(o, trust, now, &pen);
     minutes_write(o, now, &pen);
     pthread_mutex_unlock(&o->lock);
+    attention_write(o, trust, now, db, &rq->arena, &pen);
+    if (db)
+        th_store_release(o->options.store, db);
     th_pen_ktime(&pen, "now", now);
     th_pen_kbool(&pen, "simulated", o->options.demonstration);
     th_pen_end(&pen, '}');
@@ -181,6 +178,7 @@ th_handled th_wall_stream(th_request *rq)
 void th_wall_publish(th_operations *o, int64_t now)
 {
     th_arena arena;
+    th_db *db = NULL;
     th_buf buf;
     if (!th_topic_subscribers(o->topic))
         return;
@@ -188,6 +186,7 @@ void th_wall_publish(th_operations *o, int64_t now)
     th_arena_open(&arena, 1 << 20);
     th_buf_open(&buf, &arena, 64 * 1024);
     th_pen pen = th_pen_on(&buf);
+    TH_IGNORE(th_store_acquire(o->options.store, &db, NULL));
     th_pen_object(&pen);
     pthread_mutex_lock(&o->lock);
     nodes_and_flows(o, trust, now, &pen);
@@ -195,6 +194,9 @@ void th_wall_publish(th_operations *o, int64_t now)
     size_t n = o->beat_count;
     memcpy(others, o->beats, n * sizeof *others);
     pthread_mutex_unlock(&o->lock);
+    attention_write(o, trust, now, db, &arena, &pen);
+    if (db)
+        th_store_release(o->options.store, db);
     th_pen_ktime(&pen, "at", now);
     th_pen_end(&pen, '}');
     if (th_buf_ok(&buf))
@@ -231,7 +233,7 @@ static void sample_write(const th_operations *o, const th_json *person, th_pen *
     th_arena_close(&arena);
 }
 
-static void login_write(const th_operations *o, const th_json *a, th_pen *pen)
+static void login_write(const th_operations *o, const th_json *a, th_arena *arena, th_pen *pen)
 {
     th_str member = th_json_str(a, "member");
     const th_json *name = th_json_get(a, "name");
@@ -241,10 +243,27 @@ static void login_write(const th_operations *o, const th_json *a, th_pen *pen)
     th_pen_kstr(pen, "role", th_json_str(a, "role"));
     th_pen_kstr(pen, "login", th_json_str(a, "login"));
     th_pen_kstr(pen, "password", th_json_str(o->region, "demo_password"));
-    th_pen_kstr(pen, "name", name ? th_json_str(name, "zh") : TH_STR("演示市民"));
+    th_pen_kwords(pen, "name", name ? th_strf(arena, "%.*s", TH_FMT(th_json_str(name, "zh"))).p : "演示市民",
+                  name ? th_strf(arena, "%.*s", TH_FMT(th_json_str(name, "en"))).p : "Demo citizen");
     if (th_json_get(a, "person"))
         sample_write(o, th_json_get(a, "person"), pen);
     th_pen_end(pen, '}');
+}
+
+/* Names of offices and of purposes that are not items, so that no page shows a code without its name. */
+static void list_write(const th_operations *o, const char *key, th_pen *pen)
+{
+    const th_json *list = th_json_get(o->region, key);
+    th_pen_key(pen, key);
+    th_pen_array(pen);
+    for (const th_json *each = th_json_first(list); each; each = th_json_next(list, each)) {
+        th_pen_object(pen);
+        th_pen_kstr(pen, "code", th_json_str(each, "code"));
+        th_pen_kstr(pen, "zh", th_json_str(each, "zh"));
+        th_pen_kstr(pen, "en", th_json_str(each, "en"));
+        th_pen_end(pen, '}');
+    }
+    th_pen_end(pen, ']');
 }
 
 th_handled th_node_get(th_request *rq)
@@ -268,9 +287,11 @@ th_handled th_node_get(th_request *rq)
         th_pen_key(&pen, "logins");
         th_pen_array(&pen);
         for (const th_json *a = th_json_first(accounts); a; a = th_json_next(accounts, a))
-            login_write(o, a, &pen);
+            login_write(o, a, &rq->arena, &pen);
         th_pen_end(&pen, ']');
     }
+    list_write(o, "offices", &pen);
+    list_write(o, "purposes", &pen);
     th_pen_key(&pen, "portals");
     th_pen_array(&pen);
     for (size_t i = 0; trust && i < trust->member_count; i++) {
