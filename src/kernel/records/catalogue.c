@@ -223,6 +223,7 @@ static void register_fields(const th_register *reg, th_pen *pen)
         th_pen_kstr(pen, "en", f->en);
         th_pen_end(pen, '}');
         th_pen_ktext(pen, "type", f->integer ? "integer" : "string");
+        th_pen_kbool(pen, "verify", f->verify);
         th_pen_kbool(pen, "sensitive", f->sensitive);
         th_pen_end(pen, '}');
     }

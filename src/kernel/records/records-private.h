@@ -145,6 +145,8 @@ th_handled th_request_post(th_request *rq);
 th_handled th_requests_get(th_request *rq);
 th_handled th_request_grant(th_request *rq);
 th_handled th_request_refuse(th_request *rq);
+TH_MUST_USE th_status th_request_answered(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer,
+                                          th_error *error);
 TH_MUST_USE th_status th_request_arrived(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer,
                                          th_error *error);
 typedef th_status (*th_records_apply)(void *ctx, th_db *db, th_error *error);

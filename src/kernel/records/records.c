@@ -147,6 +147,7 @@ th_status th_records_attach(th_records *records, th_exchange *exchange, th_error
         {.type = "verify", .granted = true, .wanted = th_records_wanted, .read = th_verify_read, .ctx = records},
         {.type = "query", .granted = true, .wanted = th_records_wanted, .read = th_query_read, .ctx = records},
         {.type = "records.request", .apply = th_request_arrived, .ctx = records},
+        {.type = "records.answer", .apply = th_request_answered, .ctx = records},
     };
     records->exchange = exchange;
     for (size_t i = 0; i < TH_COUNT(types); i++)

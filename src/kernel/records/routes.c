@@ -90,10 +90,8 @@ static th_handled import_post(th_request *rq)
 #define LIST "{\"type\":\"object\",\"properties\":{\"items\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},\"next\":{\"type\":[\"string\",\"null\"]}}}"
 #define REASON "{\"type\":\"object\",\"required\":[\"reason\"],\"properties\":{\"reason\":{\"type\":\"string\"}}}"
 #define WANTED                                                                                                                            \
-    "{\"type\":\"object\",\"required\":[\"reason\",\"fields\"],\"additionalProperties\":false,\"properties\":{\"reason\":{\"type\":\"string\"}," \
+    "{\"type\":\"object\",\"required\":[\"reason\",\"fields\",\"item\"],\"additionalProperties\":false,\"properties\":{\"reason\":{\"type\":\"string\"}," \
     "\"fields\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"item\":{\"type\":\"string\"},\"provider\":{\"type\":\"string\"}}}"
-enum { SIGNED_IN = TH_ROLE_CITIZEN | TH_ROLE_STAFF, DESK = TH_ROLE_OPERATOR | TH_ROLE_AUDITOR };
-
 static const th_route routes[] = {
     {"GET", "/records/v1/registers", TH_ROLE_STAFF, TH_BODY_NONE, 0, registers_get, "registers", "Registers of this node", NULL, LIST, NULL,
      false},
@@ -104,7 +102,7 @@ static const th_route routes[] = {
     {"GET", "/records/v1/catalogue", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_catalogue_get, "catalogue", "Search the catalogue", NULL, LIST,
      "q:string:words;sector:string:one of the nine sectors;cursor:integer:where to go on;limit:integer:at most 100", false},
     {"GET", "/records/v1/catalogue/{id}", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_catalogue_one, "dataset", "One dataset", NULL, OBJECT, NULL, false},
-    {"POST", "/records/v1/catalogue/{id}:request", SIGNED_IN, TH_BODY_JSON, 0, th_request_post, "requestDataset", "Ask for access", WANTED,
+    {"POST", "/records/v1/catalogue/{id}:request", TH_ROLE_STAFF, TH_BODY_JSON, 0, th_request_post, "requestDataset", "Ask for access", WANTED,
      OBJECT, NULL, false},
     {"GET", "/records/v1/datasets/{id}.json", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_dataset_get, "datasetJson", "Download as JSON", NULL, OBJECT,
      NULL, false},
@@ -112,7 +110,8 @@ static const th_route routes[] = {
      false},
     {"GET", "/records/v1/datasets/{id}.geojson", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_dataset_get, "datasetGeojson", "Download as GeoJSON", NULL,
      OBJECT, NULL, false},
-    {"GET", "/records/v1/requests", DESK, TH_BODY_NONE, 0, th_requests_get, "dataRequests", "Requests for access", NULL, LIST, NULL, false},
+    {"GET", "/records/v1/requests", TH_ROLE_STAFF, TH_BODY_NONE, 0, th_requests_get, "dataRequests",
+     "Requests for access: those to this node, and those that it sent", NULL, LIST, NULL, false},
     {"POST", "/records/v1/requests/{id}:grant", TH_ROLE_OPERATOR, TH_BODY_JSON, 0, th_request_grant, "grantRequest", "Grant a request", REASON,
      OBJECT, NULL, false},
     {"POST", "/records/v1/requests/{id}:refuse", TH_ROLE_OPERATOR, TH_BODY_JSON, 0, th_request_refuse, "refuseRequest", "Refuse a request",

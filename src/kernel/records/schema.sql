@@ -44,3 +44,7 @@ CREATE TABLE records_request (
     state TEXT NOT NULL,
     outcome TEXT
 );
+
+-- migration 2: whose register a request is for; absent: this node's
+
+ALTER TABLE records_request ADD COLUMN provider TEXT;
