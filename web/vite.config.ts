@@ -34,6 +34,5 @@ export default defineConfig(async ({ command, mode }) => {
         ? {}
         : Object.fromEntries(services.map((name) => [`/${name}/`, { target: node, changeOrigin: true }])),
     },
-    test: { environment: 'happy-dom', include: ['tests/**/*.test.ts'] },
   }
 })
