@@ -40,9 +40,10 @@ static bool block_add(th_arena *arena, size_t n)
     return true;
 }
 
+/* Nothing takes the least room there is, so that NULL always and only means that there is no more. */
 void *th_alloc(th_arena *arena, size_t n)
 {
-    size_t rounded = (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    size_t rounded = n ? (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1) : ALIGNMENT;
     if (rounded < n)
         return NULL;
     if (rounded > (size_t)(arena->end - arena->at) && !block_add(arena, rounded))

@@ -43,14 +43,34 @@ static int key_order(const void *a, const void *b)
     }
 }
 
-/* The shortest digits that read back as the same double, without point: 1e23 gives "1", exponent 23. */
+/* One more in the last digit of "d.ddde±x"; false when that would carry out of the first digit. */
+static bool last_digit_up(char *text)
+{
+    char *p = text + strcspn(text, "e") - 1;
+    for (; p >= text && (*p == '9' || *p == '.'); p--)
+        if (*p == '9')
+            *p = '0';
+    if (p < text)
+        return false;
+    ++*p;
+    return true;
+}
+
+/* The shortest digits that read back as the same double, without point: 1e23 gives "1", exponent 23. At a power of two the doubles
+ * below lie closer than those above, so that the nearest decimal of some length may read back as the neighbour below while the next
+ * decimal up reads back right: both are tried before one digit more. */
 static int shortest(double value, char digits[20], int *ret_exponent)
 {
-    char text[40];
+    char text[40], up[40];
     for (int precision = 0; precision <= 16; precision++) {
         snprintf(text, sizeof text, "%.*e", precision, value);
         if (strtod(text, NULL) == value)
             break;
+        memcpy(up, text, sizeof up);
+        if (last_digit_up(up) && strtod(up, NULL) == value) {
+            memcpy(text, up, sizeof text);
+            break;
+        }
     }
     int n = 0;
     char *p = text;

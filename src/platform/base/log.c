@@ -43,9 +43,10 @@ void th_log(th_log_level level, const char *event, ...)
     va_end(list);
     th_pen_end(&pen, '}');
     th_buf_char(&buf, '\n');
-    if (sink)
+    /* A line that did not fit is left out whole: half a line is not JSON. A stderr that fails leaves nowhere to say so. */
+    if (th_buf_ok(&buf) && sink)
         sink(sink_ctx, (th_str){buf.p, buf.n - 1});
-    else if (th_buf_ok(&buf) && write(STDERR_FILENO, buf.p, buf.n) < 0)
-        return; /* nowhere left to say so */
+    else if (th_buf_ok(&buf))
+        TH_IGNORE(write(STDERR_FILENO, buf.p, buf.n) < 0);
     th_arena_close(&arena);
 }
