@@ -283,6 +283,78 @@ static void many_submitters_share_commits(bool pg)
     close_bench(&b);
 }
 
+/* ---- rows that no store can keep ---- */
+
+typedef struct odd { th_change change; int kind; th_status outcome; char type[48]; } odd;
+
+static th_status odd_apply(th_change *change, th_db *db, th_error *error)
+{
+    odd *o = change->ctx;
+    static const char insert[] = "INSERT INTO t_strict (k, n) VALUES (?1, ?2)";
+    th_value values[4] = {th_v_text(TH_STR("fine")), th_v_int(1), th_v_text(TH_STR("second")), th_v_int(2)};
+    if (o->kind == 0)
+        values[0].s = (th_str){"a\0b", 3};
+    if (o->kind == 1)
+        values[0].s = TH_STR("\xff");
+    if (o->kind == 2)
+        values[1] = th_v_null();
+    if (o->kind < 3)
+        return th_db_exec(db, insert, values, 2, NULL, error);
+    values[3] = th_v_null(); /* the second of two rows in one go */
+    return th_db_exec_many(db, insert, values, 2, 2, error);
+}
+
+static void odd_reply(th_change *change, th_status status, const th_error *error)
+{
+    odd *o = change->ctx;
+    o->outcome = status;
+    snprintf(o->type, sizeof o->type, "%s", error ? error->type : "");
+}
+
+static void a_row_that_cannot_be_kept_fails_alone(bool pg)
+{
+    static const char strict[] = "-- migration 1: strict\nCREATE TABLE t_strict (k TEXT PRIMARY KEY, n BIGINT NOT NULL);\n";
+    bench b;
+    th_writer *w;
+    put good[2];
+    odd odds[4];
+    open_bench(&b, pg);
+    must(th_store_migrate(b.store, "strict", strict, &b.error), &b);
+    must(th_writer_open(b.store, NULL, false, 0, &w, &b.error), &b);
+    put_make(&good[0], "before", 1);
+    put_make(&good[1], "after", 2);
+    must(th_writer_submit(w, &good[0].change), &b);
+    for (int i = 0; i < 4; i++) {
+        odds[i] = (odd){.kind = i};
+        odds[i].change = (th_change){.apply = odd_apply, .reply = odd_reply, .ctx = &odds[i]};
+        must(th_writer_submit(w, &odds[i].change), &b);
+    }
+    must(th_writer_submit(w, &good[1].change), &b);
+    th_writer_step(w);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(odds[i].outcome, TH_UNPROCESSABLE);
+        assert_string_equal(odds[i].type, i < 2 ? "store-text" : "store-refused");
+    }
+    assert_int_equal(good[0].outcome, TH_OK);
+    assert_int_equal(good[1].outcome, TH_OK);
+    assert_int_equal(count(&b), 2);
+    th_db *db;
+    const th_value *row;
+    must(th_store_acquire(b.store, &db, &b.error), &b);
+    must(th_db_one(db, "SELECT COUNT(*) FROM t_strict", NULL, 0, &b.arena, &row, &b.error), &b);
+    assert_int_equal(row[0].i, 0);
+    /* Asking for such a text finds nothing and breaks nothing: the reader goes on in its snapshot. */
+    th_value nul = th_v_text((th_str){"a\0b", 3});
+    must(th_db_snapshot_begin(db), &b);
+    assert_int_equal(th_db_one(db, "SELECT n FROM t_thing WHERE k = ?1", &nul, 1, &b.arena, &row, &b.error), TH_UNPROCESSABLE);
+    must(th_db_one(db, "SELECT COUNT(*) FROM t_thing", NULL, 0, &b.arena, &row, &b.error), &b);
+    assert_int_equal(row[0].i, 2);
+    th_db_snapshot_end(db);
+    th_store_release(b.store, db);
+    th_writer_close(w);
+    close_bench(&b);
+}
+
 static void acknowledged_rows_survive_kill(bool pg)
 {
     bench b;
@@ -434,6 +506,7 @@ ON_BOTH(migrations_are_applied_once_and_never_changed)
 ON_BOTH(a_failing_change_is_undone_alone)
 ON_BOTH(the_seal_belongs_to_the_batch)
 ON_BOTH(many_submitters_share_commits)
+ON_BOTH(a_row_that_cannot_be_kept_fails_alone)
 ON_BOTH(acknowledged_rows_survive_kill)
 ON_BOTH(a_copy_is_whole_or_refused)
 #define BOTH(test) cmocka_unit_test(test##_sqlite), cmocka_unit_test(test##_postgresql)
@@ -446,6 +519,7 @@ int main(void)
         BOTH(a_failing_change_is_undone_alone),
         BOTH(the_seal_belongs_to_the_batch),
         BOTH(many_submitters_share_commits),
+        BOTH(a_row_that_cannot_be_kept_fails_alone),
         BOTH(acknowledged_rows_survive_kill),
         BOTH(a_copy_is_whole_or_refused),
         cmocka_unit_test(a_full_disk_refuses_writes_and_recovers),

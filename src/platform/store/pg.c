@@ -26,6 +26,8 @@ static th_status failed(pg_db *d, const PGresult *result, th_error *error)
         return th_fail(error, TH_NO_SPACE, "out-of-space", "磁盘已满，暂时只能读取", "The disk is full: reads go on, writes wait");
     if (code && strcmp(code, "23505") == 0)
         return th_fail(error, TH_CONFLICT, "exists", "已存在相同的记录", "Such a row exists already");
+    if (code && (strncmp(code, "22", 2) == 0 || strncmp(code, "23", 2) == 0)) /* the row is at fault, not the store */
+        return th_fail(error, TH_UNPROCESSABLE, "store-refused", "记录不完整，无法保存", "The row is incomplete and cannot be kept");
     if (code && (strcmp(code, "XX001") == 0 || strcmp(code, "XX002") == 0))
         return th_fail(error, TH_CORRUPT, "store-corrupt", "数据库文件损坏", "The database is damaged");
     const char *words = result ? PQresultErrorMessage(result) : PQerrorMessage(d->conn);

@@ -19,7 +19,9 @@ static th_status failed(sqlite3 *handle, int code, th_error *error)
     case SQLITE_FULL:
         return th_fail(error, TH_NO_SPACE, "out-of-space", "磁盘已满，暂时只能读取", "The disk is full: reads go on, writes wait");
     case SQLITE_CONSTRAINT:
-        return th_fail(error, TH_CONFLICT, "exists", "已存在相同的记录", "Such a row exists already");
+        if (code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY || code == SQLITE_CONSTRAINT_ROWID)
+            return th_fail(error, TH_CONFLICT, "exists", "已存在相同的记录", "Such a row exists already");
+        return th_fail(error, TH_UNPROCESSABLE, "store-refused", "记录不完整，无法保存", "The row is incomplete and cannot be kept");
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return th_fail(error, TH_CORRUPT, "store-corrupt", "数据库文件损坏", "The database file is damaged");

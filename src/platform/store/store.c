@@ -176,11 +176,24 @@ th_status th_gather_done(th_gather *gather, th_rows *ret_rows, th_error *error)
     return TH_OK;
 }
 
+/* A text is UTF-8 without NUL on both stores: PostgreSQL takes no other, and what one store keeps the other must be able to keep.
+ * The row at fault is refused; the batch it came in goes on. */
+static th_status texts_check(const th_value *params, size_t n, th_error *error)
+{
+    for (size_t i = 0; i < n; i++)
+        if (params[i].type == TH_VALUE_TEXT && (memchr(params[i].s.p, 0, params[i].s.n) || !th_utf8_valid(params[i].s)))
+            return th_fail(error, TH_UNPROCESSABLE, "store-text", "文字含有空字符或编码错误，无法保存",
+                           "A text with a NUL or broken UTF-8 cannot be kept");
+    return TH_OK;
+}
+
 th_status th_db_select(th_db *db, const char *sql, const th_value *params, size_t n, th_arena *arena, th_rows *ret_rows,
                        th_error *error)
 {
     th_gather gather = {.arena = arena};
-    th_status status = db->store->backend->each(db, sql, params, n, th_gather_row, &gather, error);
+    th_status status = texts_check(params, n, error);
+    if (!status)
+        status = db->store->backend->each(db, sql, params, n, th_gather_row, &gather, error);
     return status ? status : th_gather_done(&gather, ret_rows, error);
 }
 
@@ -200,20 +213,24 @@ th_status th_db_one(th_db *db, const char *sql, const th_value *params, size_t n
 th_status th_db_select_many(th_db *db, const char *sql, const th_value *params, size_t n, size_t sets, th_arena *arena,
                             th_rows *ret_rows, th_error *error)
 {
-    return db->store->backend->select_many(db, sql, params, n, sets, arena, ret_rows, error);
+    th_status status = texts_check(params, n * sets, error);
+    return status ? status : db->store->backend->select_many(db, sql, params, n, sets, arena, ret_rows, error);
 }
 
 th_status th_db_each(th_db *db, const char *sql, const th_value *params, size_t n, th_db_row each, void *ctx, th_error *error)
 {
-    return db->store->backend->each(db, sql, params, n, each, ctx, error);
+    th_status status = texts_check(params, n, error);
+    return status ? status : db->store->backend->each(db, sql, params, n, each, ctx, error);
 }
 
 th_status th_db_exec(th_db *db, const char *sql, const th_value *params, size_t n, int64_t *ret_changed, th_error *error)
 {
-    return db->store->backend->exec(db, sql, params, n, ret_changed, error);
+    th_status status = texts_check(params, n, error);
+    return status ? status : db->store->backend->exec(db, sql, params, n, ret_changed, error);
 }
 
 th_status th_db_exec_many(th_db *db, const char *sql, const th_value *params, size_t n, size_t sets, th_error *error)
 {
-    return sets ? db->store->backend->exec_many(db, sql, params, n, sets, error) : TH_OK;
+    th_status status = texts_check(params, n * sets, error);
+    return status || !sets ? status : db->store->backend->exec_many(db, sql, params, n, sets, error);
 }

@@ -7,7 +7,9 @@
  *           PostgreSQL synchronous_commit=on). A change that fails leaves nothing behind and harms no other change.
  * Limits    TH_ROWS_MAX rows a select (more is TH_TOO_LARGE: page instead, or th_db_each).
  * Ownership Rows live in the arena given. A th_db belongs to one thread from acquire to release.
- * Errors    TH_IO, TH_NO_SPACE (disk full: writes refused, reads go on), TH_CONFLICT (a unique key exists), TH_CORRUPT.
+ * Errors    TH_IO, TH_NO_SPACE (disk full: writes refused, reads go on), TH_CONFLICT (a unique key exists), TH_CORRUPT;
+ *           TH_UNPROCESSABLE for a row that cannot be kept (a text that is not UTF-8 or holds a NUL, a column missing): that change
+ *           alone fails, never its batch.
  */
 #ifndef TH_PLATFORM_STORE_H
 #define TH_PLATFORM_STORE_H
