@@ -202,7 +202,7 @@ static bool suspended_read(reader *r, const th_json *part, th_trust *t)
     if (!th_json_want_array(part, "/signed", "suspended", TH_MEMBERS_MAX, &list, r->error))
         return false;
     for (const th_json *s = th_json_first(list); s; s = th_json_next(list, s)) {
-        th_member *member = (th_member *)(uintptr_t)th_trust_member(t, s->text);
+        th_member *member = s->type == TH_JSON_STRING ? (th_member *)(uintptr_t)th_trust_member(t, s->text) : NULL;
         if (!member) {
             th_fail_field(r->error, "/signed/suspended", "unknown", "其中有非成员代码", "Names a code that is no member's");
             return false;

@@ -7,7 +7,7 @@
 #define LABEL "tonghui"
 static const char request_tag[] = "tonghui-batch";
 static const char answer_tag[] = "tonghui-answer";
-enum { SIGNATURE_LIFE_S = 300 };
+enum { SIGNATURE_LIFE_S = 300, MEMBER_MAX = 64 };
 
 th_status th_envelope_write(const th_envelope *e, th_arena *arena, th_str *ret_header)
 {
@@ -212,10 +212,41 @@ th_status th_lines_split(th_str body, size_t max, th_arena *arena, th_str **ret_
     return TH_OK;
 }
 
-/* Both sides write an entry from the line: an empty text and an absent one must be the same thing to both. */
-static th_str absent_if_empty(th_str s)
+/* A text that may be missing: null and the empty text are the same as its absence, since both sides write the journal's entry from it
+ * and must write the same. */
+static bool text_read(const th_json *object, const char *path, const char *key, size_t max, th_str *ret, th_error *error)
 {
-    return s.n ? s : (th_str){NULL, 0};
+    const th_json *m = th_json_get(object, key);
+    *ret = (th_str){NULL, 0};
+    if (!m || m->type == TH_JSON_NULL || (m->type == TH_JSON_STRING && !m->text.n))
+        return true;
+    return th_json_want_str(object, path, key, max, ret, error);
+}
+
+static bool object_read(const th_json *root, const char *path, const char *key, const char *const *members, const th_json **ret,
+                        th_error *error)
+{
+    const th_json *m = th_json_get(root, key);
+    *ret = m && m->type != TH_JSON_NULL ? m : NULL;
+    return !*ret || th_json_only(*ret, path, members, error);
+}
+
+/* What is asked for, by whom, under which grant: the part that is checked, journaled and shown to the citizen. */
+static bool purpose_read(const th_json *root, th_message *m, th_error *error)
+{
+    static const char *const purposes[] = {"item", "case", NULL}, *const actors[] = {"office", "operator", NULL};
+    const th_json *purpose, *actor;
+    bool ok = object_read(root, "/purpose", "purpose", purposes, &purpose, error);
+    ok = object_read(root, "/actor", "actor", actors, &actor, error) && ok;
+    ok = text_read(root, "", "grant", MEMBER_MAX, &m->grant, error) && ok;
+    ok = text_read(root, "", "consent", TH_LINE_MAX, &m->consent, error) && ok;
+    ok = text_read(purpose, "/purpose", "item", MEMBER_MAX, &m->item, error) && ok;
+    ok = text_read(purpose, "/purpose", "case", MEMBER_MAX, &m->case_id, error) && ok;
+    ok = text_read(actor, "/actor", "office", MEMBER_MAX, &m->office, error) && ok;
+    ok = text_read(actor, "/actor", "operator", MEMBER_MAX, &m->operator_pseudonym, error) && ok;
+    if (th_json_get(root, "seq"))
+        ok = th_json_want_int(root, "", "seq", 0, INT64_MAX, &m->sequence, error) && ok;
+    return ok;
 }
 
 th_status th_message_read(th_str line, th_arena *arena, th_message *ret_message, th_error *error)
@@ -244,18 +275,8 @@ th_status th_message_read(th_str line, th_arena *arena, th_message *ret_message,
     memcpy(m.id, id.p, id.n);
     if (!code_copy(to, m.to))
         return th_fail_field(error, "/to", "format", "接收方须为六位区划代码", "The receiver must be a six-digit code");
-    const th_json *purpose = th_json_get(root, "purpose"), *actor = th_json_get(root, "actor");
-#define MEMBER(object, name) absent_if_empty(th_json_str(object, name))
-    m.grant = MEMBER(root, "grant");
-    m.consent = MEMBER(root, "consent");
-    m.item = MEMBER(purpose, "item");
-    m.case_id = MEMBER(purpose, "case");
-    m.office = MEMBER(actor, "office");
-    m.operator_pseudonym = MEMBER(actor, "operator");
-    m.sequence = th_json_int(root, "seq", 0);
-    if (m.sequence < 0 || m.item.n > 64 || m.case_id.n > 64 || m.office.n > 64 || m.grant.n > 64)
-        return th_fail(error, TH_INVALID, "invalid-request", "报文字段超出长度", "A member of the message is too long");
-#undef MEMBER
+    if (!purpose_read(root, &m, error))
+        return TH_INVALID;
     *ret_message = m;
     return TH_OK;
 }
