@@ -118,9 +118,11 @@ int th_cmd_backup(const th_args *args)
     return 0;
 }
 
-/* A restored log never goes on: it is sealed with a statement, so that what peers saw beyond it can never look like a fork. */
+/* A restored log never goes on: it is sealed with a statement, so that what peers saw beyond it can never look like a fork. The new
+ * generation is numbered by the clock: the same backup may be restored twice, and each time must open a log that nobody has seen. */
 typedef struct sealing {
     th_journal *journal;
+    int64_t now_us;
 } sealing;
 
 static th_status seal_apply(th_change *change, th_db *db, th_error *error)
@@ -137,7 +139,7 @@ static th_status seal_apply(th_change *change, th_db *db, th_error *error)
     th_pen_ktext(&pen, "direction", "note");
     th_pen_kwords(&pen, "loss", "本节点自备份恢复；此后的条目可能已丢失，由新日志接续", "This node was restored from a backup; later entries may be lost; a new log continues");
     th_pen_end(&pen, '}');
-    th_status status = th_buf_ok(&buf) ? th_journal_renew(s->journal, db, th_buf_view(&buf), error) : TH_TOO_LARGE;
+    th_status status = th_buf_ok(&buf) ? th_journal_renew(s->journal, db, s->now_us / TH_SECOND_US, th_buf_view(&buf), error) : TH_TOO_LARGE;
     th_arena_close(&arena);
     return status;
 }
@@ -157,7 +159,7 @@ int th_cmd_restore(const th_args *args)
         status = th_node_open(dir, &node, &error);
     if (status)
         return th_cmd_failed(args, status, &error);
-    sealing s = {th_exchange_journal(node->exchange)};
+    sealing s = {th_exchange_journal(node->exchange), th_now_us(&node->env)};
     th_change change = {.apply = seal_apply, .ctx = &s};
     status = th_writer_run(node->writer, &change, &error);
     th_node_close(node);

@@ -114,7 +114,8 @@ void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bo
     if (i >= 0) {
         th_head *known = &ex->peers[i].state.head;
         bool same_log = strcmp(known->log, head->log) == 0;
-        newer = !known->size || !same_log ? strcmp(head->log, known->log) > 0 || !known->size : head->size > known->size;
+        int64_t generation = th_log_generation(th_str_of(head->log)), before = th_log_generation(th_str_of(known->log));
+        newer = !known->size || generation > before || (same_log && head->size > known->size);
         contradiction = same_log && head->size == known->size && !same_root(head, known);
         /* A smaller tree signed later by its owner: the log went back. An older head told by another is only late. */
         shrunk = same_log && by_its_owner && head->size < known->size && head->at_us > known->at_us;
@@ -233,12 +234,22 @@ static th_status renew_apply(void *ctx, th_db *db, th_error *error)
     th_pen_key(&pen, "seen");
     th_head_write(&pen, &r->head);
     th_pen_end(&pen, '}');
-    th_status status = th_buf_ok(&buf) ? th_journal_renew(r->ex->journal, db, th_buf_view(&buf), error) : TH_TOO_LARGE;
+    th_status status = th_buf_ok(&buf) ? th_journal_renew(r->ex->journal, db, th_log_generation(th_str_of(r->head.log)),
+                                                           th_buf_view(&buf), error)
+                                        : TH_TOO_LARGE;
     th_arena_close(&arena);
     return status;
 }
 
-static void renew_reply(th_change *change, th_status status, const th_error *error);
+/* Has `head`, signed by this node once, seen more than this node's log has? A later generation was opened by what is now lost; an
+ * earlier one was sealed. */
+static bool outrun(th_exchange *ex, const th_head *head, uint64_t size)
+{
+    char log[TH_LOG_TEXT];
+    th_journal_log(ex->journal, log);
+    int64_t seen = th_log_generation(th_str_of(head->log)), ours = th_log_generation(th_str_of(log));
+    return seen > ours || (seen == ours && head->size > size);
+}
 
 typedef struct renew_change {
     th_change change;
@@ -248,9 +259,7 @@ typedef struct renew_change {
 static th_status renew_change_apply(th_change *change, th_db *db, th_error *error)
 {
     renew_change *r = change->ctx;
-    char log[TH_LOG_TEXT];
-    th_journal_log(r->ctx.ex->journal, log);
-    if (strcmp(log, r->ctx.head.log) != 0 || r->ctx.head.size <= th_journal_next(r->ctx.ex->journal))
+    if (!outrun(r->ctx.ex, &r->ctx.head, th_journal_next(r->ctx.ex->journal)))
         return TH_OK; /* renewed already, or the log has grown past it honestly */
     return renew_apply(&r->ctx, db, error);
 }
@@ -266,13 +275,9 @@ static void renew_reply(th_change *change, th_status status, const th_error *err
 th_status th_exchange_own_head_seen(th_exchange *ex, const th_head *head, th_error *error)
 {
     th_head own = {0};
-    char log[TH_LOG_TEXT];
     (void)error;
     bool any = th_journal_head_now(ex->journal, &own);
-    th_journal_log(ex->journal, log);
-    if (strcmp(head->log, log) != 0)
-        return TH_OK; /* an older generation */
-    if (any && head->size <= own.size)
+    if (!outrun(ex, head, any ? own.size : 0))
         return TH_OK;
     renew_change *r = th_new(sizeof *r);
     if (!r)
@@ -311,8 +316,9 @@ th_status th_gossip_open(th_exchange *ex, th_error *error)
             !th_log_member(th_str_of(head.log), member))
             continue;
         int k = member_index(ex, member);
-        if (k >= 0)
-            ex->peers[k].state.head = head;
+        th_head *known = k >= 0 ? &ex->peers[k].state.head : NULL;
+        if (known && th_log_generation(th_str_of(head.log)) > th_log_generation(th_str_of(known->log)))
+            *known = head;
     }
     th_arena_close(&arena);
     th_store_release(ex->store, db);

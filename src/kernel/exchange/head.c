@@ -87,15 +87,22 @@ th_status th_head_sign(th_head *head, const th_key *key)
     return status;
 }
 
-bool th_log_member(th_str log, char ret_code[TH_CODE_TEXT])
+int64_t th_log_generation(th_str log)
 {
     int64_t generation;
     if (log.n < TH_CODE_TEXT + 1 || log.p[TH_CODE_TEXT - 1] != '.' ||
-        !th_parse_i64((th_str){log.p + TH_CODE_TEXT, log.n - TH_CODE_TEXT}, 1, 999999, &generation))
-        return false;
+        !th_parse_i64((th_str){log.p + TH_CODE_TEXT, log.n - TH_CODE_TEXT}, 1, TH_GENERATION_MAX, &generation))
+        return 0;
     for (size_t i = 0; i < TH_CODE_TEXT - 1; i++)
         if (log.p[i] < '0' || log.p[i] > '9')
-            return false;
+            return 0;
+    return generation;
+}
+
+bool th_log_member(th_str log, char ret_code[TH_CODE_TEXT])
+{
+    if (!th_log_generation(log))
+        return false;
     memcpy(ret_code, log.p, TH_CODE_TEXT - 1);
     ret_code[TH_CODE_TEXT - 1] = 0;
     return true;

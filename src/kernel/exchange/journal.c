@@ -53,7 +53,7 @@ const char *th_journal_schema(void)
 static void log_name(state *s, const char *code, int64_t generation)
 {
     s->generation = generation;
-    snprintf(s->log, sizeof s->log, "%.6s.%u", code, (unsigned)(generation % 1000000));
+    snprintf(s->log, sizeof s->log, "%.6s.%llu", code, (unsigned long long)generation % (TH_GENERATION_MAX + 1));
 }
 
 /* ---- staging ---- */
@@ -263,7 +263,7 @@ bool th_journal_head_now(th_journal *j, th_head *ret_head)
     return has;
 }
 
-th_status th_journal_renew(th_journal *j, th_db *db, th_str statement, th_error *error)
+th_status th_journal_renew(th_journal *j, th_db *db, int64_t seen, th_str statement, th_error *error)
 {
     if (j->staged) /* the batch's earlier entries belong under a head of the old log: come again in the next batch */
         return th_fail(error, TH_BUSY, "journal-busy", "请稍后重试", "Try again");
@@ -276,7 +276,7 @@ th_status th_journal_renew(th_journal *j, th_db *db, th_str statement, th_error 
     if (status)
         return status;
     int64_t last_at = j->now.last_at_us;
-    log_name(&j->now, j->code, j->now.generation + 1);
+    log_name(&j->now, j->code, (seen > j->now.generation ? seen : j->now.generation) + 1);
     th_frontier_open(&j->now.frontier, th_key_suite(j->key));
     j->now.is_new = true;
     j->now.last_at_us = last_at;

@@ -17,6 +17,7 @@
 #include "platform/store/store.h"
 
 enum { TH_ENTRY_MAX = 2048, TH_LOG_TEXT = 24 };
+#define TH_GENERATION_MAX INT64_C(9999999999)
 
 /* A signed tree head. Log ids are "<member code>.<generation>": "110000.1". */
 typedef struct th_head {
@@ -35,6 +36,7 @@ TH_MUST_USE th_status th_head_sign(th_head *head, const th_key *key); /* fills s
 /* The log's member had this journal key at the head's time, and the signature holds. Suspension does not undo old heads. */
 TH_MUST_USE th_status th_head_check(const th_head *head, const th_trust *trust, th_error *error);
 bool th_log_member(th_str log, char ret_code[TH_CODE_TEXT]);
+int64_t th_log_generation(th_str log); /* 0 when it is no log id; compare these, not the texts: "110000.10" comes after "110000.9" */
 
 typedef struct th_journal th_journal;
 
@@ -62,8 +64,9 @@ TH_MUST_USE th_status th_journal_right(th_journal *journal, uint64_t first, uint
                                        th_hash ret_right[TH_MERKLE_DEPTH], size_t *ret_n);
 
 bool th_journal_head_now(th_journal *journal, th_head *ret_head); /* newest committed head; false when the log is empty */
-/* Seal the current log with a statement of loss and open the next generation (after a restore that peers have outrun). */
-TH_MUST_USE th_status th_journal_renew(th_journal *journal, th_db *db, th_str statement, th_error *error);
+/* Seal the current log with a statement of loss and open the next generation (after a restore that peers have outrun), which is also
+ * beyond `seen`, the newest generation that anybody has seen of this node. */
+TH_MUST_USE th_status th_journal_renew(th_journal *journal, th_db *db, int64_t seen, th_str statement, th_error *error);
 
 /* Readers. */
 TH_MUST_USE th_status th_journal_entry(th_db *db, th_str log, uint64_t index, th_arena *arena, th_str *ret_entry,
