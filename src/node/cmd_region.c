@@ -20,7 +20,7 @@ int th_cmd_init(const th_args *args)
     const char *dir = th_word(args, 0), *code = th_option(args, "code"), *region = th_option(args, "region");
     const char *suite = th_option(args, "suite"), *store = th_option(args, "store");
     if (!dir || !code || strlen(code) != TH_CODE_TEXT - 1 || !region ||
-        (suite && !th_suite_parse(th_str_of(suite), &c.suite)))
+        (suite && (!th_suite_parse(th_str_of(suite), &c.suite) || c.suite == TH_SUITE_P256)))
         return th_cmd_usage(args, "init DIR --code CODE --region DIR [--suite sm2-sm3|ed25519-sha256] [--portal-port P] "
                                   "[--peer-port P] [--store URL] [--console DIR]");
     snprintf(c.dir, sizeof c.dir, "%s", dir);
@@ -78,7 +78,7 @@ static th_status member_write(th_pen *pen, const th_config *c, const th_keys *ke
 {
     char from[TH_TIME_TEXT], until[TH_TIME_TEXT], pin[TH_PIN_TEXT];
     const struct { const th_key *key; const char *use; } all[] = {
-        {keys->message, "message"}, {keys->journal, "journal"}, {keys->certificate, "certificate"}};
+        {keys->message, "message"}, {keys->journal, "journal"}, {keys->certificate, "certificate"}, {keys->certificate_p256, "certificate"}};
     th_status status = pin_read(c, pin, arena, error);
     if (status)
         return status;
@@ -91,7 +91,7 @@ static th_status member_write(th_pen *pen, const th_config *c, const th_keys *ke
     th_pen_ktext(pen, "portal", c->portal_url);
     th_pen_key(pen, "keys");
     th_pen_array(pen);
-    for (size_t i = 0; i < TH_COUNT(all); i++) {
+    for (size_t i = 0; i < TH_COUNT(all) && all[i].key; i++) {
         key_write(pen, all[i].key, all[i].use, from, until, arena);
         th_pen_end(pen, '}');
     }

@@ -62,7 +62,7 @@ static th_status fill(const th_json *root, th_config *c, th_error *error)
         {listener_read(th_json_get(root, "portal"), c->dir, c->portal_address, &c->portal_port, c->portal_url, c->portal_cert,
                        c->portal_key), "/portal"},
         {listener_read(th_json_get(root, "peers"), c->dir, c->peer_address, &c->peer_port, c->peer_url, NULL, NULL), "/peers"},
-        {th_suite_parse(th_json_str(root, "suite"), &c->suite), "/suite"},
+        {th_suite_parse(th_json_str(root, "suite"), &c->suite) && c->suite != TH_SUITE_P256, "/suite"},
     };
     for (size_t i = 0; i < TH_COUNT(checks); i++)
         if (!checks[i].ok)
@@ -156,7 +156,10 @@ th_status th_config_write(const th_config *c, th_error *error)
 
 /* ---- keys ---- */
 
-static const char *const key_files[] = {"keys/message.json", "keys/journal.json", "keys/certificate.json", "keys/governor.json"};
+/* A certificate is signed by a key of the node's own suite, and by one of P-256 where it is to be read outside the region. */
+static const char *const key_files[] = {"keys/message.json", "keys/journal.json", "keys/certificate.json", "keys/governor.json",
+                                        "keys/certificate-p256.json"};
+enum { KEYS_NEEDED = 3, KEY_P256 = 4 };
 
 static th_status key_write(const char *path, const th_key *key, th_error *error)
 {
@@ -231,7 +234,7 @@ th_status th_keys_make(const char *dir, th_suite suite, th_error *error)
     for (size_t i = 0; !status && i < TH_COUNT(key_files); i++) {
         th_key *key;
         char file[TH_PATH_TEXT];
-        status = th_key_make(suite, &key);
+        status = th_key_make(i == KEY_P256 ? TH_SUITE_P256 : suite, &key);
         if (status)
             return th_fail(error, status, "key-make", "无法生成密钥", "Making a key failed");
         status = th_path_join(file, dir, key_files[i]) ? key_write(file, key, error) : TH_TOO_LARGE;
@@ -249,13 +252,13 @@ th_status th_keys_make(const char *dir, th_suite suite, th_error *error)
 th_status th_keys_read(const char *dir, th_keys *ret_keys, th_error *error)
 {
     th_keys keys = {0};
-    th_key **slots[] = {&keys.message, &keys.journal, &keys.certificate, &keys.governor};
+    th_key **slots[] = {&keys.message, &keys.journal, &keys.certificate, &keys.governor, &keys.certificate_p256};
     char path[TH_PATH_TEXT];
     th_status status = TH_OK;
     for (size_t i = 0; !status && i < TH_COUNT(key_files); i++) {
         if (!th_path_join(path, dir, key_files[i]))
             status = TH_TOO_LARGE;
-        else if (i < 3 || th_file_exists(path)) /* a governor's key may be kept elsewhere */
+        else if (i < KEYS_NEEDED || th_file_exists(path)) /* a governor's key may be kept elsewhere */
             status = key_read(path, slots[i], error);
     }
     th_arena arena;
@@ -279,5 +282,6 @@ void th_keys_close(th_keys *keys)
     th_key_close(keys->journal);
     th_key_close(keys->certificate);
     th_key_close(keys->governor);
+    th_key_close(keys->certificate_p256);
     *keys = (th_keys){0};
 }

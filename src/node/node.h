@@ -37,6 +37,7 @@ TH_MUST_USE th_status th_config_write(const th_config *config, th_error *error);
 
 typedef struct th_keys {
     th_key *message, *journal, *certificate, *governor;
+    th_key *certificate_p256; /* NULL: made before there was one */
     uint8_t secret[32];
 } th_keys;
 TH_MUST_USE th_status th_keys_make(const char *dir, th_suite suite, th_error *error); /* refuses to overwrite */

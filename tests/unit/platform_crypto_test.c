@@ -72,6 +72,50 @@ static void ed25519_signs_as_rfc8032(void **state)
     th_key_close(key);
 }
 
+static th_str unbase64url(const char *text)
+{
+    th_str bytes;
+    assert_int_equal(th_unbase64url(&arena, th_str_of(text), &bytes), TH_OK);
+    return bytes;
+}
+
+static void p256_verifies_the_example_of_rfc7515(void **state)
+{
+    (void)state;
+    th_key *key, *open;
+    uint8_t signature[64];
+    /* RFC 7515 appendix A.3. */
+    th_str message = TH_STR("eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ");
+    th_str theirs = unbase64url("DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q");
+    th_str x = unbase64url("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"), y = unbase64url("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
+    assert_int_equal(th_key_from_secret(TH_SUITE_P256, unbase64url("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"), &key), TH_OK);
+    th_str both = th_key_public(key);
+    assert_int_equal(both.n, 65);
+    assert_int_equal(both.p[0], 4);
+    assert_memory_equal(both.p + 1, x.p, 32);
+    assert_memory_equal(both.p + 33, y.p, 32);
+    assert_int_equal(th_key_from_public(TH_SUITE_P256, both, &open), TH_OK);
+    assert_int_equal(th_verify(open, message, theirs), TH_OK);
+    assert_int_equal(th_sign(open, message, signature), TH_INVALID); /* no secret */
+    assert_int_equal(th_sign(key, message, signature), TH_OK);
+    assert_int_equal(th_verify(open, message, (th_str){(char *)signature, 64}), TH_OK);
+    signature[40] ^= 1;
+    assert_int_equal(th_verify(open, message, (th_str){(char *)signature, 64}), TH_FORBIDDEN);
+    memset(signature, 0, sizeof signature); /* r = s = 0, and values beyond the order, are no signatures */
+    assert_int_equal(th_verify(open, message, (th_str){(char *)signature, 64}), TH_FORBIDDEN);
+    memset(signature, 0xff, sizeof signature);
+    assert_int_equal(th_verify(open, message, (th_str){(char *)signature, 64}), TH_FORBIDDEN);
+    assert_int_equal(th_verify(open, message, (th_str){(char *)signature, 63}), TH_INVALID);
+    th_key_close(open);
+    /* A point of the other curve, or of none, is no key. */
+    char off[65];
+    memcpy(off, both.p, 65);
+    off[64] = (char)(off[64] ^ 1);
+    assert_int_equal(th_key_from_public(TH_SUITE_P256, (th_str){off, 65}, &open), TH_INVALID);
+    assert_int_equal(th_key_from_public(TH_SUITE_SM2, both, &open), TH_INVALID);
+    th_key_close(key);
+}
+
 static void sm2_verifies_the_example_of_gbt_32918_5(void **state)
 {
     (void)state;
@@ -359,6 +403,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hashes_give_the_standards_values),
         cmocka_unit_test(ed25519_signs_as_rfc8032),
+        cmocka_unit_test(p256_verifies_the_example_of_rfc7515),
         cmocka_unit_test(sm2_verifies_the_example_of_gbt_32918_5),
         cmocka_unit_test(every_suite_signs_and_refuses_what_was_changed),
         cmocka_unit_test(sealing_binds_every_byte_and_the_context),

@@ -127,7 +127,9 @@ static bool member_keys_read(reader *r, const th_json *object, th_member *member
         snprintf(r->path, sizeof r->path, "%.60s/keys/%zu", outer, member->key_count);
         bool ok = key_read(r, k, &key->kid, &key->key);
         member->key_count += key->key != NULL; /* counted, so that it is closed even when the rest is wrong */
-        if (!ok || !use_read(r, k, &key->use) || !instant_read(r, k, "not_before", &key->not_before_us) ||
+        if (ok && use_read(r, k, &key->use) && th_key_suite(key->key) == TH_SUITE_P256 && key->use != TH_USE_CERTIFICATE)
+            return wrong(r, "suite", "use", "P-256 密钥只能用于证照", "A P-256 key is for certificates only");
+        if (!ok || !key->use || !instant_read(r, k, "not_before", &key->not_before_us) ||
             !instant_read(r, k, "not_after", &key->not_after_us))
             return false;
     }
@@ -227,6 +229,8 @@ static bool governors_read(reader *r, const th_json *part, th_trust *t)
         snprintf(r->path, sizeof r->path, "/signed/governors/keys/%zu", t->governor_count);
         bool ok = key_read(r, k, &g->kid, &g->key);
         t->governor_count += g->key != NULL;
+        if (ok && th_key_suite(g->key) == TH_SUITE_P256)
+            return wrong(r, "suite", "use", "P-256 密钥只能用于证照", "A P-256 key is for certificates only");
         if (!ok || !th_json_want_str(k, r->path, "holder", 40, &g->holder, r->error))
             return false;
         for (size_t i = 0; i + 1 < t->governor_count; i++)

@@ -8,7 +8,7 @@
  * Shape     {"signed":{region,name:{zh,en},version,issued,expires,governors:{threshold,keys:[{kid,suite,public,holder}]},
  *           members:[{code,name:{zh,en},peer,portal,keys:[{kid,suite,public,use,not_before,not_after}],tls:["sha256/…"]}],
  *           suspended:[code…]},"signatures":[{kid,sig}]}; public and sig are base64url; kid is the first 16 hex digits of the
- *           SHA-256 of the public key bytes; instants are RFC 3339 UTC.
+ *           SHA-256 of the public key bytes; instants are RFC 3339 UTC. A p256-sha256 key may have the use certificate only.
  */
 #ifndef TH_EXCHANGE_TRUST_H
 #define TH_EXCHANGE_TRUST_H

@@ -1,7 +1,8 @@
-/* crypto.h — two suites behind one interface, and the few other primitives the house needs.
+/* crypto.h — two suites behind one interface, a third for certificates, and the few other primitives the house needs.
  *
  * Suites    ed25519-sha256 (libsodium, SHA-256 of OpenSSL) and sm2-sm3 (OpenSSL 3; GB/T 32918, 32905; user id
- *           "1234567812345678"; signatures are raw r‖s of 64 bytes, not DER; public keys are 65 bytes 04‖x‖y).
+ *           "1234567812345678"); and p256-sha256 (ES256 of RFC 7518), which signs certificates that people show outside the region
+ *           and nothing else. On both curves signatures are raw r‖s of 64 bytes, not DER; public keys are 65 bytes 04‖x‖y.
  * Ownership th_key is closed with th_key_close. Outputs go to fixed arrays or the arena.
  * Threads   Keys are immutable after opening and may be used from any thread.
  * Errors    TH_INVALID for malformed input, TH_FORBIDDEN for a signature or tag that does not hold, TH_IO when the library
@@ -11,10 +12,10 @@
 #define TH_PLATFORM_CRYPTO_H
 #include "platform/base/base.h"
 
-typedef enum th_suite { TH_SUITE_ED25519 = 1, TH_SUITE_SM2 = 2 } th_suite;
+typedef enum th_suite { TH_SUITE_ED25519 = 1, TH_SUITE_SM2 = 2, TH_SUITE_P256 = 3 } th_suite;
 enum { TH_HASH_SIZE = 32, TH_SIGNATURE_SIZE = 64, TH_PUBLIC_MAX = 65, TH_SECRET_MAX = 64, TH_HEX_HASH = 65 };
 
-const char *th_suite_name(th_suite suite); /* "ed25519-sha256", "sm2-sm3" */
+const char *th_suite_name(th_suite suite); /* "ed25519-sha256", "sm2-sm3", "p256-sha256" */
 TH_MUST_USE bool th_suite_parse(th_str name, th_suite *ret_suite);
 TH_MUST_USE th_status th_crypto_start(void); /* once per process before anything else */
 
@@ -33,7 +34,7 @@ th_hash th_hmac(const uint8_t key[32], const th_str *pieces, size_t n);
 typedef struct th_key th_key;
 
 TH_MUST_USE th_status th_key_make(th_suite suite, th_key **ret_key);
-/* Ed25519: 32-byte seed; SM2: 32-byte scalar. */
+/* Ed25519: 32-byte seed; SM2, P-256: 32-byte scalar. */
 TH_MUST_USE th_status th_key_from_secret(th_suite suite, th_str secret, th_key **ret_key);
 TH_MUST_USE th_status th_key_from_public(th_suite suite, th_str public_bytes, th_key **ret_key);
 th_suite th_key_suite(const th_key *key);

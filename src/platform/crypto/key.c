@@ -1,5 +1,5 @@
-/* key.c — signing keys: Ed25519 by libsodium (2.9 times OpenSSL's speed here), SM2 by OpenSSL with the identity that GB/T 35276
- * gives as default. SM2 signatures travel as raw r and s of 32 bytes each. */
+/* key.c — signing keys: Ed25519 by libsodium (2.9 times OpenSSL's speed here); SM2 and P-256 by OpenSSL, SM2 with the identity that
+ * GB/T 35276 gives as default. Signatures of both curves travel as raw r and s of 32 bytes each. */
 #include "crypto-private.h"
 
 #include <openssl/bn.h>
@@ -18,8 +18,13 @@ struct th_key {
     size_t open_n;
     uint8_t secret[TH_SECRET_MAX]; /* what th_key_secret gives: seed or scalar, 32 bytes */
     uint8_t expanded[64];          /* Ed25519: libsodium's secret key */
-    EVP_PKEY *pkey;                /* SM2 */
+    EVP_PKEY *pkey;                /* the curves */
 };
+
+static bool on_curve_suite(th_suite suite)
+{
+    return suite == TH_SUITE_SM2 || suite == TH_SUITE_P256;
+}
 
 void th_key_close(th_key *key)
 {
@@ -45,12 +50,12 @@ th_str th_key_secret(const th_key *key)
     return key->has_secret ? (th_str){(const char *)key->secret, 32} : (th_str){NULL, 0};
 }
 
-/* ---- SM2 keys ---- */
+/* ---- keys on curves ---- */
 
-static bool sm2_public_of(const uint8_t scalar[32], uint8_t ret_open[65])
+static bool curve_public_of(th_suite suite, const uint8_t scalar[32], uint8_t ret_open[65])
 {
     bool ok = false;
-    EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_sm2);
+    EC_GROUP *group = EC_GROUP_new_by_curve_name(suite == TH_SUITE_SM2 ? NID_sm2 : NID_X9_62_prime256v1);
     BIGNUM *k = BN_bin2bn(scalar, 32, NULL);
     EC_POINT *point = group ? EC_POINT_new(group) : NULL;
     const BIGNUM *order = group ? EC_GROUP_get0_order(group) : NULL;
@@ -63,14 +68,15 @@ static bool sm2_public_of(const uint8_t scalar[32], uint8_t ret_open[65])
     return ok;
 }
 
-static EVP_PKEY *sm2_build(const uint8_t open[65], const uint8_t *scalar)
+static EVP_PKEY *curve_build(th_suite suite, const uint8_t open[65], const uint8_t *scalar)
 {
+    const char *type = suite == TH_SUITE_SM2 ? "SM2" : "EC", *curve = suite == TH_SUITE_SM2 ? "SM2" : "P-256";
     EVP_PKEY *pkey = NULL;
     OSSL_PARAM *params = NULL;
     BIGNUM *k = scalar ? BN_bin2bn(scalar, 32, NULL) : NULL;
     OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "SM2", NULL);
-    bool ok = build && c && OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, "SM2", 0) == 1 &&
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+    bool ok = build && c && OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, curve, 0) == 1 &&
               OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, open, 65) == 1 &&
               (!k || OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_PRIV_KEY, k) == 1);
     if (ok && (params = OSSL_PARAM_BLD_to_param(build)) && EVP_PKEY_fromdata_init(c) == 1 &&
@@ -84,7 +90,7 @@ static EVP_PKEY *sm2_build(const uint8_t open[65], const uint8_t *scalar)
 }
 
 /* A point that is not on the curve is refused when the key is opened, not when it is used. */
-static bool sm2_on_curve(EVP_PKEY *pkey)
+static bool point_holds(EVP_PKEY *pkey)
 {
     EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
     bool ok = c && EVP_PKEY_public_check(c) == 1;
@@ -101,13 +107,13 @@ static th_status ed25519_secret(th_key *key, th_str secret)
     return crypto_sign_seed_keypair(key->open, key->expanded, key->secret) == 0 ? TH_OK : TH_IO;
 }
 
-static th_status sm2_secret(th_key *key, th_str secret)
+static th_status curve_secret(th_key *key, th_str secret)
 {
     memcpy(key->secret, secret.p, 32);
     key->open_n = 65;
-    if (!sm2_public_of(key->secret, key->open))
+    if (!curve_public_of(key->suite, key->secret, key->open))
         return TH_INVALID;
-    key->pkey = sm2_build(key->open, key->secret);
+    key->pkey = curve_build(key->suite, key->open, key->secret);
     return key->pkey ? TH_OK : TH_IO;
 }
 
@@ -120,7 +126,7 @@ th_status th_key_from_secret(th_suite suite, th_str secret, th_key **ret_key)
         return TH_NO_MEMORY;
     key->suite = suite;
     key->has_secret = true;
-    th_status status = suite == TH_SUITE_SM2 ? sm2_secret(key, secret) : ed25519_secret(key, secret);
+    th_status status = on_curve_suite(suite) ? curve_secret(key, secret) : ed25519_secret(key, secret);
     if (status)
         th_key_close(key);
     else
@@ -143,8 +149,8 @@ th_status th_key_make(th_suite suite, th_key **ret_key)
 
 th_status th_key_from_public(th_suite suite, th_str open, th_key **ret_key)
 {
-    size_t wanted = suite == TH_SUITE_SM2 ? 65 : 32;
-    if (open.n != wanted || (suite == TH_SUITE_SM2 && open.p[0] != 4))
+    size_t wanted = on_curve_suite(suite) ? 65 : 32;
+    if (open.n != wanted || (on_curve_suite(suite) && open.p[0] != 4))
         return TH_INVALID;
     th_key *key = th_new(sizeof *key);
     if (!key)
@@ -152,7 +158,7 @@ th_status th_key_from_public(th_suite suite, th_str open, th_key **ret_key)
     key->suite = suite;
     key->open_n = wanted;
     memcpy(key->open, open.p, wanted);
-    bool ok = suite != TH_SUITE_SM2 || ((key->pkey = sm2_build(key->open, NULL)) && sm2_on_curve(key->pkey));
+    bool ok = !on_curve_suite(suite) || ((key->pkey = curve_build(suite, key->open, NULL)) && point_holds(key->pkey));
     if (!ok) {
         th_key_close(key);
         return TH_INVALID;
@@ -168,9 +174,44 @@ static bool identity_set(EVP_PKEY_CTX *c)
     return EVP_PKEY_CTX_set1_id(c, sm2_identity, sizeof sm2_identity - 1) == 1;
 }
 
+/* OpenSSL speaks DER; the wire speaks r and s. */
+static bool raw_of(const uint8_t *der, size_t n, uint8_t ret_signature[64])
+{
+    ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &der, (long)n);
+    bool ok = sig && BN_bn2binpad(ECDSA_SIG_get0_r(sig), ret_signature, 32) == 32 &&
+              BN_bn2binpad(ECDSA_SIG_get0_s(sig), ret_signature + 32, 32) == 32;
+    ECDSA_SIG_free(sig);
+    return ok;
+}
+
+enum { DER_MAX = 80 };
+
+static size_t der_integer(const uint8_t raw[32], uint8_t *to)
+{
+    size_t skip = 0, n;
+    while (skip < 31 && raw[skip] == 0)
+        skip++;
+    bool pad = raw[skip] & 0x80;
+    n = 32 - skip;
+    to[0] = 2;
+    to[1] = (uint8_t)(n + pad);
+    to[2] = 0;
+    memcpy(to + 2 + pad, raw + skip, n);
+    return 2 + pad + n;
+}
+
+static size_t der_of(const uint8_t signature[64], uint8_t ret_der[DER_MAX])
+{
+    size_t n = der_integer(signature, ret_der + 2);
+    n += der_integer(signature + 32, ret_der + 2 + n);
+    ret_der[0] = 0x30;
+    ret_der[1] = (uint8_t)n;
+    return n + 2;
+}
+
 static th_status sm2_sign(const th_key *key, th_str message, uint8_t ret_signature[64])
 {
-    uint8_t der[80];
+    uint8_t der[DER_MAX];
     size_t n = sizeof der;
     bool ok = false;
     EVP_MD_CTX *md = EVP_MD_CTX_new();
@@ -178,42 +219,50 @@ static th_status sm2_sign(const th_key *key, th_str message, uint8_t ret_signatu
     if (md && c && identity_set(c)) {
         EVP_MD_CTX_set_pkey_ctx(md, c);
         ok = EVP_DigestSignInit(md, NULL, th_md_sm3, NULL, key->pkey) == 1 &&
-             EVP_DigestSign(md, der, &n, (const uint8_t *)message.p, message.n) == 1;
+             EVP_DigestSign(md, der, &n, (const uint8_t *)message.p, message.n) == 1 && raw_of(der, n, ret_signature);
     }
     EVP_MD_CTX_free(md);
     EVP_PKEY_CTX_free(c);
-    const uint8_t *at = der;
-    ECDSA_SIG *sig = ok ? d2i_ECDSA_SIG(NULL, &at, (long)n) : NULL;
-    ok = sig && BN_bn2binpad(ECDSA_SIG_get0_r(sig), ret_signature, 32) == 32 &&
-         BN_bn2binpad(ECDSA_SIG_get0_s(sig), ret_signature + 32, 32) == 32;
-    ECDSA_SIG_free(sig);
     return ok ? TH_OK : TH_IO;
 }
 
 static th_status sm2_verify(const th_key *key, th_str message, const uint8_t signature[64])
 {
-    uint8_t *der = NULL;
-    int n = 0;
+    uint8_t der[DER_MAX];
     bool held = false;
-    ECDSA_SIG *sig = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(signature, 32, NULL), *s = BN_bin2bn(signature + 32, 32, NULL);
-    if (sig && r && s && ECDSA_SIG_set0(sig, r, s) == 1) {
-        r = s = NULL; /* the signature's now */
-        n = i2d_ECDSA_SIG(sig, &der);
-    }
+    size_t n = der_of(signature, der);
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
-    if (n > 0 && md && c && identity_set(c)) {
+    if (md && c && identity_set(c)) {
         EVP_MD_CTX_set_pkey_ctx(md, c);
         held = EVP_DigestVerifyInit(md, NULL, th_md_sm3, NULL, key->pkey) == 1 &&
-               EVP_DigestVerify(md, der, (size_t)n, (const uint8_t *)message.p, message.n) == 1;
+               EVP_DigestVerify(md, der, n, (const uint8_t *)message.p, message.n) == 1;
     }
     EVP_MD_CTX_free(md);
     EVP_PKEY_CTX_free(c);
-    OPENSSL_free(der);
-    BN_free(r);
-    BN_free(s);
-    ECDSA_SIG_free(sig);
+    return held ? TH_OK : TH_FORBIDDEN;
+}
+
+/* The digest is made here, so that no algorithm has to be looked up for each signature. */
+static th_status p256_sign(const th_key *key, th_str message, uint8_t ret_signature[64])
+{
+    uint8_t der[DER_MAX];
+    size_t n = sizeof der;
+    th_hash hash = th_hash_str(TH_SUITE_P256, message);
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
+    bool ok = c && EVP_PKEY_sign_init(c) == 1 && EVP_PKEY_sign(c, der, &n, hash.b, sizeof hash.b) == 1 && raw_of(der, n, ret_signature);
+    EVP_PKEY_CTX_free(c);
+    return ok ? TH_OK : TH_IO;
+}
+
+static th_status p256_verify(const th_key *key, th_str message, const uint8_t signature[64])
+{
+    uint8_t der[DER_MAX];
+    size_t n = der_of(signature, der);
+    th_hash hash = th_hash_str(TH_SUITE_P256, message);
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
+    bool held = c && EVP_PKEY_verify_init(c) == 1 && EVP_PKEY_verify(c, der, n, hash.b, sizeof hash.b) == 1;
+    EVP_PKEY_CTX_free(c);
     return held ? TH_OK : TH_FORBIDDEN;
 }
 
@@ -221,8 +270,14 @@ th_status th_sign(const th_key *key, th_str message, uint8_t ret_signature[TH_SI
 {
     if (!key->has_secret)
         return TH_INVALID;
-    if (key->suite == TH_SUITE_SM2)
+    switch (key->suite) {
+    case TH_SUITE_SM2:
         return sm2_sign(key, message, ret_signature);
+    case TH_SUITE_P256:
+        return p256_sign(key, message, ret_signature);
+    case TH_SUITE_ED25519:
+        break;
+    }
     return crypto_sign_detached(ret_signature, NULL, (const uint8_t *)message.p, message.n, key->expanded) == 0 ? TH_OK : TH_IO;
 }
 
@@ -231,7 +286,13 @@ th_status th_verify(const th_key *key, th_str message, th_str signature)
     if (signature.n != TH_SIGNATURE_SIZE)
         return TH_INVALID;
     const uint8_t *s = (const uint8_t *)signature.p;
-    if (key->suite == TH_SUITE_SM2)
+    switch (key->suite) {
+    case TH_SUITE_SM2:
         return sm2_verify(key, message, s);
+    case TH_SUITE_P256:
+        return p256_verify(key, message, s);
+    case TH_SUITE_ED25519:
+        break;
+    }
     return crypto_sign_verify_detached(s, (const uint8_t *)message.p, message.n, key->open) == 0 ? TH_OK : TH_FORBIDDEN;
 }

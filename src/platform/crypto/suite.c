@@ -1,4 +1,4 @@
-/* suite.c — the two suites by name, and what both need before the first call. */
+/* suite.c — the suites by name, and what they need before the first call. */
 #include "crypto-private.h"
 
 #include <sodium.h>
@@ -7,7 +7,15 @@ const EVP_MD *th_md_sha256, *th_md_sm3;
 
 const char *th_suite_name(th_suite suite)
 {
-    return suite == TH_SUITE_SM2 ? "sm2-sm3" : "ed25519-sha256";
+    switch (suite) {
+    case TH_SUITE_SM2:
+        return "sm2-sm3";
+    case TH_SUITE_P256:
+        return "p256-sha256";
+    case TH_SUITE_ED25519:
+        break;
+    }
+    return "ed25519-sha256";
 }
 
 bool th_suite_parse(th_str name, th_suite *ret_suite)
@@ -16,6 +24,8 @@ bool th_suite_parse(th_str name, th_suite *ret_suite)
         *ret_suite = TH_SUITE_SM2;
     else if (th_str_is(name, "ed25519-sha256"))
         *ret_suite = TH_SUITE_ED25519;
+    else if (th_str_is(name, "p256-sha256"))
+        *ret_suite = TH_SUITE_P256;
     else
         return false;
     return true;
