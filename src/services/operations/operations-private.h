@@ -65,7 +65,7 @@ struct th_operations {
     size_t robot_count;
     uint64_t random;
     int64_t life_credit_us;
-    atomic_int polling, life_open;
+    atomic_int polling, life_open, life_per_minute;
 };
 
 /* beat.c */

@@ -32,6 +32,7 @@ th_status th_operations_open(const th_operations_options *options, th_operations
     o->region_dir = th_new_copy(th_str_of(options->region_dir));
     o->random = options->seed ^ (uint64_t)th_now_us(options->env);
     o->opened_us = th_now_us(options->env);
+    th_operations_life_set(o, options->life_per_minute);
     th_arena_open(&o->arena, 16u << 20);
     pthread_mutex_init(&o->lock, NULL);
     pthread_cond_init(&o->bell, NULL);
@@ -107,6 +108,11 @@ th_status th_operations_start(th_operations *o, th_client *client, th_error *err
         return th_fail(error, TH_NO_MEMORY, "thread", "无法启动线程", "A thread cannot be started");
     o->threaded = true;
     return TH_OK;
+}
+
+void th_operations_life_set(th_operations *o, int per_minute)
+{
+    atomic_store(&o->life_per_minute, o->options.demonstration ? per_minute : 0);
 }
 
 void th_operations_stop(th_operations *o)

@@ -25,6 +25,7 @@ typedef struct th_operations_options {
 
 TH_MUST_USE th_status th_operations_open(const th_operations_options *options, th_operations **ret_operations, th_error *error);
 TH_MUST_USE th_status th_operations_start(th_operations *operations, th_client *client, th_error *error);
+void th_operations_life_set(th_operations *operations, int per_minute); /* any thread */
 void th_operations_stop(th_operations *operations); /* before the client closes */
 void th_operations_close(th_operations *operations);
 const char *th_operations_schema(void);
