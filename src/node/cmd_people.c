@@ -33,15 +33,49 @@ static const char *password_of(const th_args *args, char text[256])
     return line;
 }
 
+/* Opens the node beside a running one, changes what `run` changes, and tells a running node to look again. */
+typedef int (*verb_run)(const th_args *args, th_node *node, th_error *error);
+
+static int at_node(const th_args *args, verb_run run)
+{
+    th_error error = {0};
+    th_node *node;
+    th_status status = th_node_open_beside(args->node, &node, &error);
+    if (status)
+        return th_cmd_failed(args, status, &error);
+    int code = run(args, node, &error);
+    th_node_close(node);
+    if (!code)
+        th_node_nudge(args->node);
+    return code;
+}
+
+static th_str one_member(th_arena *arena, const char *name, th_str text)
+{
+    th_buf buf;
+    th_buf_open(&buf, arena, 4096);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    th_pen_kstr(&pen, name, text);
+    th_pen_end(&pen, '}');
+    return th_buf_view(&buf);
+}
+
+/* A result that people want to copy: alone on stdout, or as a member of a JSON document. */
+static int tell(const th_args *args, const char *name, th_str text)
+{
+    th_arena arena;
+    th_arena_open(&arena, 64 * 1024);
+    th_print(args->json ? one_member(&arena, name, text) : text);
+    th_arena_close(&arena);
+    return 0;
+}
+
 static int user_add(const th_args *args, th_node *node, th_error *error)
 {
     char id[TH_ID_TEXT], text[256];
-    const char *login = th_word(args, 1), *role = th_option(args, "role"), *name = th_option(args, "name");
-    const char *password = login && role ? password_of(args, text) : NULL;
-    if (!login || !role || !password)
-        return th_cmd_usage(args, "user add LOGIN --role ROLE[,ROLE] [--name NAME] [--office CODE] [--id-number N] [--password P] --node DIR");
+    const char *login = th_word(args, 0), *role = th_option(args, "role"), *name = th_option(args, "name");
     th_account_new account = {.login = th_str_of(login),
-                              .password = th_str_of(password),
                               .name = th_str_of(name ? name : login),
                               .office = th_str_of(th_option(args, "office")),
                               .id_number = th_str_of(th_option(args, "id-number"))};
@@ -49,15 +83,25 @@ static int user_add(const th_args *args, th_node *node, th_error *error)
     while (rest.n && th_str_cut(&rest, ',', &one)) {
         unsigned known = th_role_of(one);
         if (!known)
-            return th_cmd_failed(args,
-                                 th_failf(error, TH_INVALID, "role", "没有角色 %.*s", "There is no role %.*s", TH_FMT(one)), error);
+            return th_cmd_usage(args, "没有角色 %.*s", "There is no role %.*s", TH_FMT(one));
         account.roles |= known;
     }
+    const char *password = password_of(args, text);
+    if (!password)
+        return th_cmd_usage(args, "缺少密码", "The password is missing");
+    account.password = th_str_of(password);
     th_status status = th_people_add_account(node->people, &account, id, error);
-    if (status)
-        return th_cmd_failed(args, status, error);
-    printf("%s\n", id);
-    return 0;
+    return status ? th_cmd_failed(args, status, error) : tell(args, "account", th_str_of(id));
+}
+
+static void account_print(const th_args *args, const th_json *a)
+{
+    char left[128];
+    snprintf(left, sizeof left, "%.*s", TH_FMT(th_json_str(a, "login")));
+    th_print_padded(left, 20);
+    snprintf(left, sizeof left, " %.*s", TH_FMT(th_json_str(a, "name")));
+    th_print_padded(left, 24);
+    printf(" %.*s%s\n", TH_FMT(th_json_get(a, "roles")->raw), !th_json_bool(a, "disabled", false) ? "" : args->english ? "  disabled" : "  已停用");
 }
 
 static int user_list(const th_args *args, th_node *node, th_error *error)
@@ -72,8 +116,7 @@ static int user_list(const th_args *args, th_node *node, th_error *error)
     } else if (!status && th_json_parse(json, &arena, &root, error) == TH_OK) {
         const th_json *items = th_json_get(root, "items");
         for (const th_json *a = th_json_first(items); a; a = th_json_next(items, a))
-            printf("%-20.*s %-24.*s %.*s%s\n", TH_FMT(th_json_str(a, "login")), TH_FMT(th_json_str(a, "name")),
-                   TH_FMT(th_json_get(a, "roles")->raw), th_json_bool(a, "disabled", false) ? "  disabled" : "");
+            account_print(args, a);
     }
     th_arena_close(&arena);
     return status ? th_cmd_failed(args, status, error) : 0;
@@ -82,48 +125,37 @@ static int user_list(const th_args *args, th_node *node, th_error *error)
 static int user_password(const th_args *args, th_node *node, th_error *error)
 {
     char text[256];
-    const char *login = th_word(args, 1), *password = login ? password_of(args, text) : NULL;
+    const char *login = th_word(args, 0), *password = password_of(args, text);
     if (!password)
-        return th_cmd_usage(args, "user password LOGIN [--password P] --node DIR");
+        return th_cmd_usage(args, "缺少密码", "The password is missing");
     th_status status = th_people_set_password(node->people, th_str_of(login), th_str_of(password), error);
-    return status ? th_cmd_failed(args, status, error) : 0;
+    return status ? th_cmd_failed(args, status, error) : th_cmd_done(args, (th_str){NULL, 0}, "密码已重设", "The password is set");
 }
 
 static int user_disable(const th_args *args, th_node *node, th_error *error)
 {
-    const char *login = th_word(args, 1);
-    if (!login)
-        return th_cmd_usage(args, "user disable LOGIN --node DIR");
-    th_status status = th_people_disable(node->people, th_str_of(login), error);
-    return status ? th_cmd_failed(args, status, error) : 0;
+    th_status status = th_people_disable(node->people, th_str_of(th_word(args, 0)), error);
+    return status ? th_cmd_failed(args, status, error) : th_cmd_done(args, (th_str){NULL, 0}, "账户已停用", "The account is disabled");
 }
 
 static int user_office(const th_args *args, th_node *node, th_error *error)
 {
-    const char *code = th_word(args, 1), *zh = th_option(args, "zh"), *en = th_option(args, "en");
-    if (!code || !zh || !en)
-        return th_cmd_usage(args, "user office CODE --zh NAME --en NAME [--uscc CODE] --node DIR");
-    const char *uscc = th_option(args, "uscc");
-    th_status status = th_people_add_office(node->people, th_str_of(code), th_str_of(zh), th_str_of(en), th_str_of(uscc), error);
-    return status ? th_cmd_failed(args, status, error) : 0;
+    th_status status = th_people_add_office(node->people, th_str_of(th_word(args, 0)), th_str_of(th_option(args, "zh")), th_str_of(th_option(args, "en")),
+                                            th_str_of(th_option(args, "uscc")), error);
+    return status ? th_cmd_failed(args, status, error) : th_cmd_done(args, (th_str){NULL, 0}, "部门已登记", "The office is entered");
 }
 
 static int user_key(const th_args *args, th_node *node, th_error *error)
 {
     th_arena arena;
     th_str key;
-    const char *name = th_word(args, 1), *office = th_option(args, "office");
-    if (!name || !office)
-        return th_cmd_usage(args, "user key NAME --office CODE --node DIR");
     th_arena_open(&arena, 64 * 1024);
-    th_status status = th_people_add_key(node->people, th_str_of(name), th_str_of(office), &arena, &key, error);
-    if (!status)
-        th_print(key);
+    th_status status = th_people_add_key(node->people, th_str_of(th_word(args, 0)), th_str_of(th_option(args, "office")), &arena, &key, error);
+    int code = status ? th_cmd_failed(args, status, error) : tell(args, "key", key);
     th_arena_close(&arena);
-    if (status)
-        return th_cmd_failed(args, status, error);
-    th_say(args, "密钥只显示这一次，请交给对方系统妥善保管", "The key is shown this once; hand it to the other system safely");
-    return 0;
+    if (!code)
+        th_say(args, "密钥只显示这一次，请交给对方系统妥善保管", "The key is shown this once; hand it to the other system safely");
+    return code;
 }
 
 static int grant_add(const th_args *args, th_node *node, th_error *error)
@@ -131,75 +163,100 @@ static int grant_add(const th_args *args, th_node *node, th_error *error)
     th_arena arena;
     th_str text;
     th_status status = TH_OK;
-    const char *file;
-    if (!th_word(args, 1))
-        return th_cmd_usage(args, "grant add FILE… --node DIR");
+    const char *file = NULL;
     th_arena_open(&arena, 64u << 20);
-    for (int i = 1; !status && (file = th_word(args, i)); i++) {
+    for (int i = 0; !status && (file = th_word(args, i)); i++) {
         status = th_file_read(file, FILE_MAX, &arena, &text, error);
         if (!status)
             status = th_exchange_grant_add(node->exchange, text, error);
     }
     th_arena_close(&arena);
-    return status ? th_cmd_failed(args, status, error) : 0;
+    return status ? th_cmd_failed(args, status, error) : th_cmd_done(args, (th_str){NULL, 0}, "授权已登记", "The grants are entered");
+}
+
+static void grant_print(const th_grant *g, th_arena *arena)
+{
+    const th_json *root, *consumer;
+    if (th_json_parse(g->json, arena, &root, NULL))
+        return;
+    consumer = th_json_get(root, "consumer");
+    printf("%-36.*s %-8.*s %-16.*s %-7.*s %.*s\n", TH_FMT(th_json_str(root, "id")), TH_FMT(th_json_str(consumer, "member")), TH_FMT(th_json_str(root, "register")),
+           TH_FMT(th_json_str(root, "operation")), TH_FMT(th_json_str(root, "not_after")));
 }
 
 static int grant_list(const th_args *args, th_node *node, th_error *error)
 {
+    th_arena arena;
+    th_buf buf;
     (void)error;
-    (void)args;
     th_grants *grants = th_exchange_grants(node->exchange, th_str_of(node->config.code));
+    th_arena_open(&arena, 64u << 20);
+    th_buf_open(&buf, &arena, 32u << 20);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    th_pen_key(&pen, "items");
+    th_pen_array(&pen);
     for (size_t i = 0; grants && i < th_grants_count(grants); i++)
-        th_print(th_grants_at(grants, i)->json);
+        if (args->json)
+            th_pen_raw(&pen, th_grants_at(grants, i)->json);
+        else
+            grant_print(th_grants_at(grants, i), &arena);
+    th_pen_end(&pen, ']');
+    th_pen_end(&pen, '}');
+    if (args->json)
+        th_print(th_buf_view(&buf));
     th_grants_release(grants);
+    th_arena_close(&arena);
     return 0;
 }
 
 static int grant_remove(const th_args *args, th_node *node, th_error *error)
 {
-    const char *id = th_word(args, 1);
-    if (!id)
-        return th_cmd_usage(args, "grant remove ID --node DIR");
-    th_status status = th_exchange_grant_remove(node->exchange, th_str_of(id), error);
-    return status ? th_cmd_failed(args, status, error) : 0;
+    th_status status = th_exchange_grant_remove(node->exchange, th_str_of(th_word(args, 0)), error);
+    return status ? th_cmd_failed(args, status, error) : th_cmd_done(args, (th_str){NULL, 0}, "授权已撤销", "The grant is removed");
 }
 
-typedef struct sub {
-    const char *name;
-    int (*run)(const th_args *args, th_node *node, th_error *error);
-} sub;
-
-static int sub_run(const th_args *args, const sub *subs, size_t n, const char *usage)
+int th_cmd_user_add(const th_args *args)
 {
-    const char *what = th_word(args, 0), *dir;
-    th_error error = {0};
-    th_node *node;
-    for (size_t i = 0; what && i < n; i++) {
-        if (strcmp(what, subs[i].name) != 0)
-            continue;
-        if (!(dir = th_cmd_node(args)))
-            return 2;
-        th_status status = th_node_open_beside(dir, &node, &error);
-        if (status)
-            return th_cmd_failed(args, status, &error);
-        int code = subs[i].run(args, node, &error);
-        th_node_close(node);
-        if (!code)
-            th_node_nudge(dir);
-        return code;
-    }
-    return th_cmd_usage(args, usage);
+    return at_node(args, user_add);
 }
 
-int th_cmd_user(const th_args *args)
+int th_cmd_user_list(const th_args *args)
 {
-    static const sub subs[] = {{"add", user_add},       {"list", user_list},     {"password", user_password},
-                               {"disable", user_disable}, {"office", user_office}, {"key", user_key}};
-    return sub_run(args, subs, TH_COUNT(subs), "user add|list|password|disable|office|key … --node DIR");
+    return at_node(args, user_list);
 }
 
-int th_cmd_grant(const th_args *args)
+int th_cmd_user_password(const th_args *args)
 {
-    static const sub subs[] = {{"add", grant_add}, {"list", grant_list}, {"remove", grant_remove}};
-    return sub_run(args, subs, TH_COUNT(subs), "grant add FILE…|list|remove ID --node DIR");
+    return at_node(args, user_password);
+}
+
+int th_cmd_user_disable(const th_args *args)
+{
+    return at_node(args, user_disable);
+}
+
+int th_cmd_user_office(const th_args *args)
+{
+    return at_node(args, user_office);
+}
+
+int th_cmd_user_key(const th_args *args)
+{
+    return at_node(args, user_key);
+}
+
+int th_cmd_grant_add(const th_args *args)
+{
+    return at_node(args, grant_add);
+}
+
+int th_cmd_grant_list(const th_args *args)
+{
+    return at_node(args, grant_list);
+}
+
+int th_cmd_grant_remove(const th_args *args)
+{
+    return at_node(args, grant_remove);
 }

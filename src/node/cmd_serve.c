@@ -7,23 +7,30 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+/* Started by `up`: ends with it, however it ends. The parent may be gone before the kernel was told. */
+static bool parent_watch(const th_args *args)
+{
+    int64_t parent = 0;
+    const char *text = th_option(args, "with-parent");
+    if (!text)
+        return true;
+    return th_parse_i64(th_str_of(text), 1, INT32_MAX, &parent) && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == (pid_t)parent;
+}
+
 int th_cmd_serve(const th_args *args)
 {
     th_node *node;
     th_error error = {0};
     sigset_t wanted;
-    const char *dir = th_cmd_node(args);
-    if (!dir)
-        return 2;
-    if (th_flag(args, "with-parent")) /* started by `up`: ends with it, however it ends */
-        prctl(PR_SET_PDEATHSIG, SIGTERM);
     sigemptyset(&wanted);
     sigaddset(&wanted, SIGINT);
     sigaddset(&wanted, SIGTERM);
     sigaddset(&wanted, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &wanted, NULL); /* before any thread: all of them leave these to sigwait */
     signal(SIGPIPE, SIG_IGN);
-    th_status status = th_node_open(dir, &node, &error);
+    if (!parent_watch(args))
+        return 1;
+    th_status status = th_node_open(args->node, &node, &error);
     if (status)
         return th_cmd_failed(args, status, &error);
     status = th_node_start(node, &error);

@@ -6,20 +6,18 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 extern char **environ;
-enum { READY_WAIT_MS = 20000, RESTART_PAUSE_S = 1, STOP_WAIT_MS = 30000 };
+enum { READY_WAIT_S = 30, PAUSE_MAX_S = 30, STEADY_S = 60, STOP_WAIT_S = 30 };
 
-static int64_t int_option(const th_args *args, const char *name, int64_t least, int64_t most, int64_t fallback)
+static int64_t now_us(void)
 {
-    int64_t value;
-    const char *text = th_option(args, name);
-    return text && th_parse_i64(th_str_of(text), least, most, &value) ? value : fallback;
+    th_env env = th_env_real();
+    return th_now_us(&env);
 }
 
 static th_status region_read(th_up *up, th_error *error)
@@ -31,20 +29,22 @@ static th_status region_read(th_up *up, th_error *error)
         status = th_json_parse(text, &up->arena, &up->root, error);
     const th_json *members = status ? NULL : th_json_get(up->root, "members");
     for (const th_json *m = th_json_first(members); m && !status; m = th_json_next(members, m)) {
-        th_up_node *node = &up->nodes[up->n];
         const th_json *name = th_json_get(m, "name");
         th_str code = th_json_str(m, "code");
+        th_up_node *node = &up->nodes[up->n];
         if (up->n == TH_UP_MAX || code.n != TH_CODE_TEXT - 1 || !th_suite_parse(th_json_str(m, "suite"), &node->suite))
-            return th_fail(error, TH_INVALID, "region-file", "region.json 的成员不合规定", "A member in region.json is not acceptable");
+            return th_failf(error, TH_INVALID, "region-file", "region.json 的成员 %.*s 不合规定", "The member %.*s in region.json is not acceptable", TH_FMT(code));
         memcpy(node->code, code.p, code.n);
         snprintf(node->zh, sizeof node->zh, "%.*s", TH_FMT(th_json_str(name, "zh")));
         snprintf(node->en, sizeof node->en, "%.*s", TH_FMT(th_json_str(name, "en")));
         node->portal_port = (uint16_t)(up->port_base + 10 * (int64_t)(up->n + 1));
         node->peer_port = (uint16_t)(node->portal_port + 1);
         if (!th_path_join(node->dir, up->dir, node->code))
-            status = TH_TOO_LARGE;
+            status = th_fail(error, TH_TOO_LARGE, "file", "路径过长", "The path is too long");
         up->n++;
     }
+    if (!status && !up->n)
+        status = th_fail(error, TH_INVALID, "region-file", "region.json 没有成员", "region.json has no members");
     return status;
 }
 
@@ -53,7 +53,7 @@ static void configured_ports(th_up *up)
 {
     for (size_t i = 0; i < up->n; i++) {
         th_config c;
-        if (th_config_read(up->nodes[i].dir, &c, NULL) == TH_OK) {
+        if (th_up_is_made(up) && th_config_read(up->nodes[i].dir, &c, NULL) == TH_OK) {
             up->nodes[i].portal_port = c.portal_port;
             up->nodes[i].peer_port = c.peer_port;
         }
@@ -63,18 +63,26 @@ static void configured_ports(th_up *up)
 
 /* ---- processes ---- */
 
+static char *word(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
 static th_status node_spawn(th_up_node *node, th_error *error)
 {
-    char log[TH_PATH_TEXT];
+    char log[TH_PATH_TEXT], parent[16];
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
-    char *argv[] = {(char *)(uintptr_t) "tonghui", (char *)(uintptr_t) "serve", (char *)(uintptr_t) "--node", node->dir, (char *)(uintptr_t) "--with-parent", NULL};
+    char *argv[] = {word("tonghui"), word("serve"), word("--node"), node->dir, word("--with-parent"), parent, NULL};
+    snprintf(parent, sizeof parent, "%d", (int)getpid());
     if (!th_path_join(log, node->dir, "log.jsonl"))
-        return TH_TOO_LARGE;
+        return th_fail(error, TH_TOO_LARGE, "file", "路径过长", "The path is too long");
     sigemptyset(&none);
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    posix_spawn_file_actions_adddup2(&actions, 1, 2);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setpgroup(&attributes, 0); /* Ctrl-C at the terminal is this process's to hand on */
@@ -84,8 +92,9 @@ static th_status node_spawn(th_up_node *node, th_error *error)
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (failed)
-        return th_failf(error, TH_IO, "spawn", "无法启动节点 %s", "The node %s cannot be started", node->code);
+        return th_failf(error, TH_IO, "spawn", "无法启动节点 %s：%s", "The node %s cannot be started: %s", node->code, strerrordesc_np(failed));
     node->pid = pid;
+    node->started_us = now_us();
     return TH_OK;
 }
 
@@ -101,33 +110,58 @@ static bool node_is_ready(const th_up_node *node)
     return ready;
 }
 
-static th_status ready_wait(th_up *up, th_error *error)
+static bool stop_wanted(void)
 {
-    for (size_t i = 0; i < up->n; i++) {
-        int waited = 0;
+    sigset_t wanted;
+    struct timespec none = {0, 0};
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGINT);
+    sigaddset(&wanted, SIGTERM);
+    sigaddset(&wanted, SIGHUP);
+    return sigtimedwait(&wanted, NULL, &none) > 0;
+}
+
+/* `*ret_stopped`: someone wanted the region to stop before it was up. */
+static th_status ready_wait(th_up *up, bool *ret_stopped, th_error *error)
+{
+    int64_t end = now_us() + READY_WAIT_S * TH_SECOND_US;
+    for (size_t i = 0; i < up->n; i++)
         while (!node_is_ready(&up->nodes[i])) {
             int how;
-            if (waited > READY_WAIT_MS || waitpid(up->nodes[i].pid, &how, WNOHANG) > 0)
-                return th_failf(error, TH_UNAVAILABLE, "node-not-ready", "节点 %s 未能就绪，原因见 %.200s/log.jsonl", "Node %s did not become ready; see %.200s/log.jsonl",
-                                up->nodes[i].code, up->nodes[i].dir);
-            usleep(20 * 1000);
-            waited += 20;
+            bool dead = waitpid(up->nodes[i].pid, &how, WNOHANG) > 0;
+            if (dead)
+                up->nodes[i].pid = 0;
+            if (dead)
+                return th_failf(error, TH_UNAVAILABLE, "node-ended", "节点 %s 启动后即退出，原因见 %.160s/log.jsonl 的最后几行",
+                                "Node %s ended at once; see the last lines of %.160s/log.jsonl", up->nodes[i].code, up->nodes[i].dir);
+            if (now_us() > end)
+                return th_failf(error, TH_TIMEOUT, "node-not-ready", "节点 %s 在 %d 秒内未能就绪，见 %.160s/log.jsonl",
+                                "Node %s was not ready within %d s; see %.160s/log.jsonl", up->nodes[i].code, READY_WAIT_S, up->nodes[i].dir);
+            if ((*ret_stopped = stop_wanted()))
+                return TH_OK;
+            usleep(10 * 1000);
         }
-    }
     return TH_OK;
 }
 
+/* SIGTERM to all; a second Ctrl-C, or half a minute, ends those that still drain. */
 static void all_stop(th_up *up)
 {
+    int64_t end = now_us() + STOP_WAIT_S * TH_SECOND_US;
+    bool hard = false;
     for (size_t i = 0; i < up->n; i++)
         if (up->nodes[i].pid > 0)
             kill(up->nodes[i].pid, SIGTERM);
     for (size_t i = 0; i < up->n; i++) {
         int how;
-        for (int waited = 0; up->nodes[i].pid > 0 && waitpid(up->nodes[i].pid, &how, WNOHANG) == 0; waited += 20) {
-            if (waited == STOP_WAIT_MS)
-                kill(up->nodes[i].pid, SIGKILL);
-            usleep(20 * 1000);
+        while (up->nodes[i].pid > 0 && waitpid(up->nodes[i].pid, &how, WNOHANG) == 0) {
+            if (!hard && (stop_wanted() || now_us() > end)) {
+                hard = true;
+                for (size_t k = i; k < up->n; k++)
+                    if (up->nodes[k].pid > 0)
+                        kill(up->nodes[k].pid, SIGKILL);
+            }
+            usleep(10 * 1000);
         }
         up->nodes[i].pid = 0;
     }
@@ -137,114 +171,143 @@ static void children_reap(th_up *up)
 {
     int how;
     pid_t pid;
+    int64_t now = now_us();
     while ((pid = waitpid(-1, &how, WNOHANG)) > 0)
-        for (size_t i = 0; i < up->n; i++)
-            if (up->nodes[i].pid == pid) {
-                up->nodes[i].pid = 0;
-                up->nodes[i].restarts++;
-                th_say(up->args, "节点 %s 意外停止，%d 秒后重启（日志：%s/log.jsonl）", "Node %s stopped unexpectedly; it starts again in %d s (log: %s/log.jsonl)",
-                       up->nodes[i].code, RESTART_PAUSE_S, up->nodes[i].dir);
-            }
+        for (size_t i = 0; i < up->n; i++) {
+            th_up_node *node = &up->nodes[i];
+            if (node->pid != pid)
+                continue;
+            node->pid = 0;
+            node->pause_s = now - node->started_us > STEADY_S * TH_SECOND_US || !node->pause_s ? 1 : node->pause_s * 2 < PAUSE_MAX_S ? node->pause_s * 2 : PAUSE_MAX_S;
+            node->restart_at_us = now + node->pause_s * TH_SECOND_US;
+            th_say(up->args, "节点 %s 意外停止，%d 秒后重启（日志：%s/log.jsonl）", "Node %s stopped unexpectedly; it starts again in %d s (log: %s/log.jsonl)", node->code,
+                   node->pause_s, node->dir);
+        }
 }
 
 static void missing_restart(th_up *up)
 {
+    int64_t now = now_us();
     for (size_t i = 0; i < up->n; i++)
-        if (!up->nodes[i].pid && node_spawn(&up->nodes[i], NULL))
+        if (!up->nodes[i].pid && now >= up->nodes[i].restart_at_us && node_spawn(&up->nodes[i], NULL)) {
+            up->nodes[i].restart_at_us = now + PAUSE_MAX_S * TH_SECOND_US;
             th_say(up->args, "节点 %s 无法重启", "Node %s cannot be started again", up->nodes[i].code);
+        }
 }
 
-/* ---- words ---- */
-
-static void greet(th_up *up)
+static void watch(th_up *up)
 {
-    const th_json *accounts = th_json_get(up->root, "accounts");
-    th_str password = th_json_str(up->root, "demo_password");
-    printf("\n%s\n\n", up->args->english ? "The region is up. Everything in it is simulated data." : "区域已启动。其中全部为模拟数据 simulated。");
-    for (size_t i = 0; i < up->n; i++) {
-        char padded[160];
-        snprintf(padded, sizeof padded, "%s %s", up->nodes[i].zh, up->nodes[i].en);
-        printf("  %s  %-28s %s\n", up->nodes[i].code, padded, up->nodes[i].portal);
-    }
-    printf("\n  %s  %s/wall\n  %s  %s/tour\n\n", up->args->english ? "The wall:" : "运行大屏：", up->nodes[0].portal, up->args->english ? "The tour:" : "五分钟导览：",
-           up->nodes[up->n > 1 ? 1 : 0].portal);
-    printf("%s", up->args->english ? "  Sign in at any portal as:" : "  各门户登录名：");
-    for (const th_json *a = th_json_first(accounts); a; a = th_json_next(accounts, a))
-        if (th_str_is(th_json_str(a, "member"), "*"))
-            printf("  %.*s", TH_FMT(th_json_str(a, "login")));
-    printf("  citizen   %s %.*s\n\n", up->args->english ? "password:" : "密码：", TH_FMT(password));
-    printf("%s\n", up->args->english ? "Ctrl-C stops all nodes." : "按 Ctrl-C 停止全部节点。");
-    fflush(stdout);
-}
-
-static int watch(th_up *up, const sigset_t *wanted)
-{
-    struct timespec second = {RESTART_PAUSE_S, 0};
+    struct timespec second = {1, 0};
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGINT);
+    sigaddset(&wanted, SIGTERM);
+    sigaddset(&wanted, SIGHUP);
+    sigaddset(&wanted, SIGCHLD);
     for (;;) {
-        int signal_number = sigtimedwait(wanted, NULL, &second);
-        if (signal_number == SIGINT || signal_number == SIGTERM)
-            return 0;
-        if (signal_number == SIGCHLD)
-            children_reap(up);
-        else if (signal_number < 0 && errno == EAGAIN)
-            missing_restart(up);
+        int signal_number = sigtimedwait(&wanted, NULL, &second);
+        if (signal_number == SIGINT || signal_number == SIGTERM || signal_number == SIGHUP)
+            return;
+        children_reap(up); /* one SIGCHLD may stand for several */
+        missing_restart(up);
     }
 }
 
-static bool whole_path(const char *path, char ret[TH_PATH_TEXT])
+/* ---- the verb ---- */
+
+static int options_read(th_up *up, const th_args *args)
 {
-    char *found = realpath(path, NULL);
-    bool ok = found && strlen(found) < TH_PATH_TEXT;
-    if (ok)
-        snprintf(ret, TH_PATH_TEXT, "%s", found);
-    free(found); /* realpath's own allocation */
-    return ok;
+    const char *dir = th_option(args, "dir"), *region = th_option(args, "region"), *console = th_option(args, "console");
+    up->args = args;
+    up->lock_fd = -1;
+    up->store = th_option(args, "store");
+    up->front = th_option(args, "front");
+    up->people = 4000;
+    up->seed = 20260101;
+    up->port_base = 8100;
+    up->life = 30;
+    if (!th_option_int(args, "people", 40, 400000000, &up->people) || !th_option_int(args, "seed", 0, INT64_MAX, &up->seed) ||
+        !th_option_int(args, "port-base", 1024, 65000, &up->port_base) || !th_option_int(args, "life", 0, 60000, &up->life))
+        return 2;
+    if (up->store && !strstr(up->store, "{code}"))
+        return th_cmd_usage(args, "--store 须含 {code}：每个节点一个库", "--store must hold {code}: one store a node");
+    snprintf(up->dir, sizeof up->dir, "%s", dir ? dir : "var");
+    snprintf(up->region, sizeof up->region, "%s", region);
+    snprintf(up->console, sizeof up->console, "%s", console ? console : "");
+    if (!th_path_whole(up->region))
+        return th_cmd_usage(args, "目录不存在：%s", "There is no such directory: %s", region);
+    if (console && !th_path_whole(up->console))
+        return th_cmd_usage(args, "目录不存在：%s", "There is no such directory: %s", console);
+    return 0;
+}
+
+static th_status place_ready(th_up *up, th_error *error)
+{
+    th_status status = th_dir_make(up->dir, error);
+    if (!status && !th_path_whole(up->dir))
+        status = th_failf(error, TH_IO, "file", "目录 %s 无法使用", "The directory %s cannot be used", up->dir);
+    if (!status)
+        status = th_up_lock(up, error);
+    if (status || !th_flag(up->args, "fresh"))
+        return status;
+    status = th_dir_remove(up->dir, error);
+    if (!status)
+        status = th_dir_make(up->dir, error);
+    close(up->lock_fd);
+    return status ? status : th_up_lock(up, error);
+}
+
+static th_status region_run(th_up *up, int64_t began_us, th_error *error)
+{
+    bool stopped = false;
+    th_status status = TH_OK;
+    for (size_t i = 0; !status && i < up->n; i++)
+        status = node_spawn(&up->nodes[i], error);
+    if (!status)
+        status = ready_wait(up, &stopped, error);
+    if (!status && !stopped) {
+        th_up_greet(up, now_us() - began_us);
+        watch(up);
+    }
+    if (!status)
+        th_say(up->args, "\n正在停止… Stopping…", "\nStopping… 正在停止…");
+    all_stop(up);
+    return status;
 }
 
 int th_cmd_up(const th_args *args)
 {
+    static th_up up;
     th_error error = {0};
     sigset_t wanted;
-    char dir[TH_PATH_TEXT], region[TH_PATH_TEXT], console[TH_PATH_TEXT] = "";
-    th_up up = {.args = args, .store = th_option(args, "store"), .front = th_option(args, "front")};
-    const char *d = th_option(args, "dir"), *r = th_option(args, "region"), *c = th_option(args, "console");
-    up.people = int_option(args, "people", 40, 400000000, 4000);
-    up.seed = int_option(args, "seed", 0, INT64_MAX, 20260101);
-    up.port_base = int_option(args, "port-base", 1024, 65000, 8100);
-    up.life = int_option(args, "life", 0, 60000, 30);
-    th_status status = th_dir_make(d ? d : "var", &error);
-    if (!r || (!status && (!whole_path(d ? d : "var", dir) || !whole_path(r, region) || (c && !whole_path(c, console)))))
-        return th_cmd_usage(args, "up --region DIR [--dir DIR] [--console DIR] [--people N] [--seed S] [--port-base P] [--life N] [--store URL] [--front URL] [--fresh] [--make-only]");
-    up.dir = dir;
-    up.region = region;
-    up.console = console[0] ? console : NULL;
+    int64_t began = now_us();
+    int bad = options_read(&up, args);
+    if (bad)
+        return bad;
     sigemptyset(&wanted);
-    sigaddset(&wanted, SIGINT);
-    sigaddset(&wanted, SIGTERM);
     sigaddset(&wanted, SIGCHLD);
     sigprocmask(SIG_BLOCK, &wanted, NULL);
     th_arena_open(&up.arena, 1024u << 20);
-    if (!status && th_flag(args, "fresh") && th_up_is_made(&up))
-        status = th_dir_remove(dir, &error);
+    th_status status = place_ready(&up, &error);
     if (!status)
         status = region_read(&up, &error);
-    if (!status && !th_up_is_made(&up))
-        status = th_up_make(&up, &error);
+    if (!status && th_up_is_made(&up))
+        status = th_up_same(&up, &error);
     configured_ports(&up);
-    if (!status && th_flag(args, "make-only")) {
-        th_arena_close(&up.arena);
-        return 0;
-    }
-    for (size_t i = 0; !status && i < up.n; i++)
-        status = node_spawn(&up.nodes[i], &error);
-    if (!status)
-        status = ready_wait(&up, &error);
-    if (!status) {
-        greet(&up);
-        watch(&up, &wanted);
-        th_say(args, "正在停止…", "Stopping…");
-    }
-    all_stop(&up);
+    if (!status && !th_flag(args, "make-only"))
+        status = th_up_ports(&up, &error);
+    if (!status && !th_up_is_made(&up)) /* Ctrl-C ends this at once: what is half made is made anew the next time */
+        status = th_up_make(&up, &error);
+    sigaddset(&wanted, SIGINT);
+    sigaddset(&wanted, SIGTERM);
+    sigaddset(&wanted, SIGHUP);
+    sigprocmask(SIG_BLOCK, &wanted, NULL);
+    if (!status && !th_flag(args, "make-only"))
+        status = region_run(&up, began, &error);
     th_arena_close(&up.arena);
-    return status ? th_cmd_failed(args, status, &error) : 0;
+    if (up.lock_fd >= 0)
+        close(up.lock_fd);
+    return status                        ? th_cmd_failed(args, status, &error)
+           : th_flag(args, "make-only") ? th_cmd_done(args, (th_str){NULL, 0}, "区域已建立：%s", "The region is made: %s", up.dir)
+                                         : 0;
 }

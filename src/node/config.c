@@ -205,16 +205,16 @@ static th_status key_read(const char *path, th_key **ret_key, th_error *error)
     return status;
 }
 
-static th_status tls_make(const char *dir, th_error *error)
+static th_status tls_make(const char *dir, const char *cert_file, const char *key_file, th_error *error)
 {
     th_arena arena;
     th_str cert, key;
     char path[TH_PATH_TEXT];
     th_arena_open(&arena, 256 * 1024);
     th_status status = th_tls_make("tonghui", 3650, &arena, &cert, &key);
-    if (!status && th_path_join(path, dir, "keys/tls.cert.pem"))
+    if (!status && th_path_join(path, dir, cert_file))
         status = th_file_write(path, cert, 0644, error);
-    if (!status && th_path_join(path, dir, "keys/tls.key.pem"))
+    if (!status && th_path_join(path, dir, key_file))
         status = th_file_write(path, key, 0600, error);
     th_arena_close(&arena);
     return status;
@@ -241,7 +241,7 @@ th_status th_keys_make(const char *dir, th_suite suite, th_error *error)
         th_key_close(key);
     }
     if (!status)
-        status = tls_make(dir, error);
+        status = tls_make(dir, "keys/tls.cert.pem", "keys/tls.key.pem", error);
     env.random(env.ctx, secret, sizeof secret);
     th_hex(secret, sizeof secret, hex);
     if (!status)
@@ -284,4 +284,67 @@ void th_keys_close(th_keys *keys)
     th_key_close(keys->governor);
     th_key_close(keys->certificate_p256);
     *keys = (th_keys){0};
+}
+
+/* ---- the next key of a use: made first, switched to when the trust document knows it ---- */
+
+static bool next_path(const char *dir, const char *use, char ret_path[TH_PATH_TEXT])
+{
+    char name[64];
+    int n = snprintf(name, sizeof name, "keys/%s.next.json", use);
+    return n > 0 && (size_t)n < sizeof name && th_path_join(ret_path, dir, name);
+}
+
+th_status th_key_next(const char *dir, const char *use, th_key **ret_key, th_error *error)
+{
+    char path[TH_PATH_TEXT];
+    *ret_key = NULL;
+    if (!next_path(dir, use, path))
+        return th_fail(error, TH_TOO_LARGE, "file", "路径过长", "The path is too long");
+    return th_file_exists(path) ? key_read(path, ret_key, error) : TH_OK;
+}
+
+th_status th_key_next_make(const char *dir, const char *use, th_suite suite, th_error *error)
+{
+    char path[TH_PATH_TEXT];
+    th_key *key;
+    bool tls = strcmp(use, "tls") == 0;
+    if (!(tls ? th_path_join(path, dir, "keys/tls.next.key.pem") : next_path(dir, use, path)))
+        return th_fail(error, TH_TOO_LARGE, "file", "路径过长", "The path is too long");
+    if (th_file_exists(path))
+        return th_fail(error, TH_CONFLICT, "next-key-exists", "下一把密钥已存在；请先启用或删除它", "There is a next key already; switch to it or delete it first");
+    if (tls)
+        return tls_make(dir, "keys/tls.next.cert.pem", "keys/tls.next.key.pem", error);
+    th_status status = th_key_make(suite, &key);
+    if (status)
+        return th_fail(error, status, "key-make", "无法生成密钥", "Making a key failed");
+    status = key_write(path, key, error);
+    th_key_close(key);
+    return status;
+}
+
+static th_status moved(const char *dir, const char *from, const char *to, th_error *error)
+{
+    char a[TH_PATH_TEXT], b[TH_PATH_TEXT];
+    if (!th_path_join(a, dir, from) || !th_path_join(b, dir, to))
+        return th_fail(error, TH_TOO_LARGE, "file", "路径过长", "The path is too long");
+    return rename(a, b) ? th_failf(error, TH_IO, "file", "无法改名 %s", "Cannot rename %s", a) : TH_OK;
+}
+
+/* The old key is kept under `aside`: what it signed is checked by the trust document, but a lost switch can be undone by hand. */
+th_status th_key_next_take(const char *dir, const char *use, const char *aside, th_error *error)
+{
+    static const char *const tls[] = {"cert.pem", "key.pem"};
+    char now[64], next[64], old[96];
+    th_status status = TH_OK;
+    for (size_t i = 0; !status && i < (strcmp(use, "tls") ? 1 : TH_COUNT(tls)); i++) {
+        const char *tail = strcmp(use, "tls") ? "json" : tls[i];
+        snprintf(now, sizeof now, "keys/%s.%s", use, tail);
+        snprintf(next, sizeof next, "keys/%s.next.%s", use, tail);
+        snprintf(old, sizeof old, "keys/%s.%s.old.%s", use, aside, tail);
+        status = moved(dir, now, old, error);
+        if (!status)
+            status = moved(dir, next, now, error);
+    }
+    return status;
 }

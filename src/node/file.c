@@ -25,6 +25,16 @@ bool th_path_join(char ret_path[TH_PATH_TEXT], const char *dir, const char *name
     return n > 0 && n < TH_PATH_TEXT;
 }
 
+bool th_path_whole(char path[TH_PATH_TEXT])
+{
+    char *found = realpath(path, NULL);
+    bool ok = found && strlen(found) < TH_PATH_TEXT;
+    if (ok)
+        snprintf(path, TH_PATH_TEXT, "%s", found);
+    free(found); /* realpath's own allocation */
+    return ok;
+}
+
 bool th_file_exists(const char *path)
 {
     return access(path, F_OK) == 0;

@@ -230,6 +230,9 @@ th_status th_node_start(th_node *node, th_error *error)
 void th_node_reload(th_node *node)
 {
     th_error error = {0};
+    th_config config;
+    if (th_config_read(node->config.dir, &config, &error) == TH_OK) /* the rest of it holds from the next start on */
+        th_operations_life_set(node->operations, config.life_per_minute);
     if (th_exchange_reload(node->exchange, &error) || th_records_reload(node->records, &error) || th_server_reload(node->peers, &error) || th_client_reload(node->client, &error) ||
         (node->config.portal_cert[0] && th_server_reload(node->portal, &error)))
         th_log(TH_LOG_ERROR, "reload-failed", "type", error.type, NULL);

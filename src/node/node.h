@@ -43,6 +43,11 @@ typedef struct th_keys {
 TH_MUST_USE th_status th_keys_make(const char *dir, th_suite suite, th_error *error); /* refuses to overwrite */
 TH_MUST_USE th_status th_keys_read(const char *dir, th_keys *ret_keys, th_error *error);
 void th_keys_close(th_keys *keys);
+/* Rotation. The next key of a use ("message" "journal" "certificate" "governor", also "tls" for make and take) lies beside the one
+ * in use until the region's document knows it: NULL when there is none. */
+TH_MUST_USE th_status th_key_next(const char *dir, const char *use, th_key **ret_key, th_error *error);
+TH_MUST_USE th_status th_key_next_make(const char *dir, const char *use, th_suite suite, th_error *error); /* TH_CONFLICT */
+TH_MUST_USE th_status th_key_next_take(const char *dir, const char *use, const char *aside, th_error *error);
 
 typedef struct th_link th_link;
 typedef struct th_node th_node;
@@ -104,6 +109,7 @@ th_status th_upstream_get(void *ctx, const char *url, const char *authorization,
 TH_MUST_USE th_status th_file_read(const char *path, size_t max, th_arena *arena, th_str *ret_bytes, th_error *error);
 TH_MUST_USE th_status th_file_write(const char *path, th_str bytes, int mode, th_error *error); /* whole or not at all */
 bool th_file_exists(const char *path);
+bool th_path_whole(char path[TH_PATH_TEXT]); /* in place: absolute, without links; false when there is no such thing */
 bool th_path_join(char ret_path[TH_PATH_TEXT], const char *dir, const char *name);
 /* Names in `dir` that end in `tail`, ascending; none when there is no such folder. */
 TH_MUST_USE th_status th_dir_list(const char *dir, const char *tail, th_arena *arena, char ***ret_names, size_t *ret_n, th_error *error);

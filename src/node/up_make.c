@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DOCUMENT_MAX = 4 << 20 };
+enum { DOCUMENT_MAX = 4 << 20, TRUST_DAYS = 365 };
 
 static th_str member_name(const th_json *words, const char *lang)
 {
@@ -28,12 +28,16 @@ static th_status store_url(const th_up *up, const char *code, char ret[TH_PATH_T
 
 static th_status node_dir_make(th_up *up, th_up_node *node, th_error *error)
 {
-    th_config c = {.suite = node->suite, .portal_port = node->portal_port, .peer_port = node->peer_port, .demonstration = true, .seed = (uint64_t)up->seed};
-    c.life_per_minute = (int)up->life;
+    th_config c = {.suite = node->suite,
+                   .portal_port = node->portal_port,
+                   .peer_port = node->peer_port,
+                   .demonstration = true,
+                   .life_per_minute = (int)up->life,
+                   .seed = (uint64_t)up->seed};
     snprintf(c.dir, sizeof c.dir, "%s", node->dir);
     memcpy(c.code, node->code, sizeof c.code);
     snprintf(c.region_dir, sizeof c.region_dir, "%s", up->region);
-    snprintf(c.console, sizeof c.console, "%s", up->console ? up->console : "");
+    snprintf(c.console, sizeof c.console, "%s", up->console);
     snprintf(c.portal_address, sizeof c.portal_address, "127.0.0.1");
     snprintf(c.peer_address, sizeof c.peer_address, "127.0.0.1");
     snprintf(c.portal_url, sizeof c.portal_url, "http://127.0.0.1:%u", node->portal_port);
@@ -51,16 +55,25 @@ static th_status node_dir_make(th_up *up, th_up_node *node, th_error *error)
 
 static th_status trust_make(th_up *up, char ret_path[TH_PATH_TEXT], th_error *error)
 {
-    const char *dirs[TH_UP_MAX], *zh[TH_UP_MAX], *en[TH_UP_MAX];
-    th_str part, document;
-    for (size_t i = 0; i < up->n; i++) {
-        dirs[i] = up->nodes[i].dir;
-        zh[i] = up->nodes[i].zh;
-        en[i] = up->nodes[i].en;
+    th_env env = th_env_real();
+    const th_json *name = th_json_get(up->root, "name");
+    th_draft draft = {.id = th_json_str(up->root, "id"),
+                      .zh = th_json_str(name, "zh"),
+                      .en = th_json_str(name, "en"),
+                      .version = 1,
+                      .threshold = th_json_int(up->root, "threshold", (int64_t)up->n),
+                      .issued_us = th_now_us(&env) - TH_MINUTE_US,
+                      .arena = &up->arena};
+    th_str told, document;
+    th_status status = TH_OK;
+    draft.expires_us = draft.issued_us + TRUST_DAYS * TH_DAY_US;
+    for (size_t i = 0; !status && i < up->n; i++) {
+        status = th_member_tell(up->nodes[i].dir, up->nodes[i].zh, up->nodes[i].en, &up->arena, &told, error);
+        if (!status)
+            status = th_draft_put(&draft, told, error);
     }
-    th_status status = th_region_compose(dirs, zh, en, up->n, 1, th_json_int(up->root, "threshold", (int64_t)up->n), &up->arena, &part, error);
     if (!status)
-        status = th_trust_propose(part, &up->arena, &document, error);
+        status = th_draft_document(&draft, &document, error);
     for (size_t i = 0; !status && i < up->n; i++) {
         th_keys keys;
         status = th_keys_read(up->nodes[i].dir, &keys, error);
@@ -307,7 +320,6 @@ static th_status node_fill(th_up *up, th_up_node *node, size_t index, th_str doc
     th_status status = th_node_open(node->dir, &opened, error);
     if (status)
         return status;
-    th_say(up->args, "  %s %s：载入模拟数据…", "  %s %s: loading simulated data…", node->code, up->args->english ? node->en : node->zh);
     status = th_exchange_trust_apply(opened->exchange, document, error);
     if (!status)
         status = offices_add(up, node, opened, error);
@@ -329,25 +341,73 @@ bool th_up_is_made(const th_up *up)
     return th_path_join(path, up->dir, "made") && th_file_exists(path);
 }
 
+/* What the region was made with: an option that asks for something else later is refused, not ignored. */
+static th_status made_write(const th_up *up, th_error *error)
+{
+    char path[TH_PATH_TEXT];
+    th_arena arena;
+    th_buf buf;
+    th_arena_open(&arena, 64 * 1024);
+    th_buf_open(&buf, &arena, 16 * 1024);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    th_pen_kint(&pen, "people", up->people);
+    th_pen_kint(&pen, "seed", up->seed);
+    th_pen_kint(&pen, "port-base", up->port_base);
+    th_pen_kint(&pen, "life", up->life);
+    th_pen_kstr(&pen, "store", th_str_of(up->store));
+    th_pen_kstr(&pen, "front", th_str_of(up->front));
+    th_pen_end(&pen, '}');
+    th_buf_char(&buf, '\n');
+    th_status status = th_path_join(path, up->dir, "made") ? th_file_write(path, th_buf_view(&buf), 0644, error) : TH_TOO_LARGE;
+    th_arena_close(&arena);
+    return status;
+}
+
+th_status th_up_same(const th_up *up, th_error *error)
+{
+    static const char *const options[] = {"people", "seed", "port-base", "life", "store", "front"};
+    char path[TH_PATH_TEXT];
+    th_arena arena;
+    th_str text;
+    const th_json *root = NULL;
+    th_arena_open(&arena, 256 * 1024);
+    th_status status = th_path_join(path, up->dir, "made") ? th_file_read(path, 16 * 1024, &arena, &text, error) : TH_TOO_LARGE;
+    if (!status)
+        status = th_json_parse(text, &arena, &root, error);
+    for (size_t i = 0; !status && i < TH_COUNT(options); i++) {
+        const char *asked = th_option(up->args, options[i]);
+        const th_json *made = th_json_get(root, options[i]);
+        if (!asked || !made || th_str_is(made->text, asked))
+            continue;
+        th_str had = made->type == TH_JSON_NULL ? TH_STR("—") : made->text;
+        status = th_failf(error, TH_CONFLICT, "made-otherwise", "%s 中的区域建立时 --%s 为 %.*s；用 --fresh 重新建立", "The region in %s was made with --%s %.*s; make it anew with --fresh",
+                          up->dir, options[i], TH_FMT(had));
+    }
+    th_arena_close(&arena);
+    return status;
+}
+
 th_status th_up_make(th_up *up, th_error *error)
 {
-    char trust[TH_PATH_TEXT], made[TH_PATH_TEXT];
+    char trust[TH_PATH_TEXT];
     th_str document;
-    th_status status = th_dir_make(up->dir, error);
+    th_status status = TH_OK;
     for (size_t i = 0; !status && i < up->n; i++) {
         if (th_file_exists(up->nodes[i].dir)) /* left by a first use that did not end */
             status = th_dir_remove(up->nodes[i].dir, error);
         if (!status)
             status = node_dir_make(up, &up->nodes[i], error);
     }
-    th_say(up->args, "信任文件：%zu 个治理方签名…", "Trust document: %zu governors sign…", up->n);
+    th_say(up->args, "信任文件：%zu 个治理方签名", "Trust document: %zu governors sign", up->n);
     if (!status)
         status = trust_make(up, trust, error);
     if (!status)
         status = th_file_read(trust, DOCUMENT_MAX, &up->arena, &document, error);
-    for (size_t i = 0; !status && i < up->n; i++)
+    for (size_t i = 0; !status && i < up->n; i++) {
+        th_ticker_start(up->args, "  %s %s：载入模拟数据…", "  %s %s: loading simulated data…", up->nodes[i].code, up->args->english ? up->nodes[i].en : up->nodes[i].zh);
         status = node_fill(up, &up->nodes[i], i, document, error);
-    if (!status && !th_path_join(made, up->dir, "made"))
-        status = TH_TOO_LARGE;
-    return status ? status : th_file_write(made, TH_STR("1\n"), 0644, error);
+        th_ticker_stop();
+    }
+    return status ? status : made_write(up, error);
 }
