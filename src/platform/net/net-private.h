@@ -53,6 +53,7 @@ typedef struct th_mounted {
 
 struct th_server {
     th_server_options options;
+    char *cert_file, *key_file; /* own copies: read again at every reload */
     struct MHD_Daemon *daemon;
     th_mounted routes[TH_ROUTES_MAX];
     size_t route_count;

@@ -30,7 +30,9 @@ th_status th_server_open(const th_server_options *options, th_server **ret_serve
     server->env = options->env ? *options->env : th_env_real();
     pthread_mutex_init(&server->lock, NULL);
     if (o->cert_file) {
-        th_status status = th_identity_load(server, error);
+        o->cert_file = server->cert_file = th_new_copy(th_str_of(o->cert_file));
+        o->key_file = server->key_file = th_new_copy(th_str_of(o->key_file));
+        th_status status = server->cert_file && server->key_file ? th_identity_load(server, error) : TH_NO_MEMORY;
         if (status) {
             th_server_close(server);
             return status;
@@ -143,6 +145,8 @@ void th_server_close(th_server *server)
         th_free(r);
     }
     th_free(server->openapi);
+    th_free(server->cert_file);
+    th_free(server->key_file);
     pthread_mutex_destroy(&server->lock);
     th_free(server);
 }
