@@ -75,7 +75,7 @@ test('a backup, a restore, and a log that never looks like a fork', async () => 
     const name = r.databases[codes.indexOf('133100')]
     execFileSync('psql', [process.env.TONGHUI_TEST_PG, '-qc', `DROP DATABASE ${name} WITH (FORCE)`, '-c', `CREATE DATABASE ${name}`])
   } else {
-    for (const tail of ['', '-wal', '-shm']) rmSync(join(dir, `store.sqlite${tail}`), { force: true })
+    for (const tail of ['', '-wal', '-shm', '-registers', '-registers-wal', '-registers-shm']) rmSync(join(dir, `store.sqlite${tail}`), { force: true })
   }
   r.run('restore', to, '--node', dir)
   await r.start('133100')

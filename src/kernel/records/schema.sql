@@ -14,6 +14,8 @@ CREATE TABLE records_version (
 
 -- key: keyed pseudonym of the register's key fields. sealed: the entry's JSON, AES-256-GCM.
 -- distribute: register, key
+-- heap
+-- apart
 CREATE TABLE records_entry (
     register TEXT NOT NULL,
     version BIGINT NOT NULL,

@@ -66,7 +66,7 @@ static th_status manifest_put(const char *dir, th_str text, th_error *error)
 static bool is_copy_file(const char *name)
 {
     size_t n = strlen(name);
-    return strcmp(name, "store.sqlite") == 0 || (n > 5 && strcmp(name + n - 5, ".copy") == 0);
+    return strcmp(name, "store.sqlite") == 0 || strcmp(name, TH_STORE_APART ".sqlite") == 0 || (n > 5 && strcmp(name + n - 5, ".copy") == 0);
 }
 
 static th_status files_list(const char *dir, th_pen *pen, th_error *error)
@@ -169,17 +169,27 @@ static th_status file_copy(const char *from, const char *to, th_error *error)
     return status;
 }
 
+/* The second file first: where PATH stands, both do. */
 static th_status sqlite_restore(const char *from, const char *to, th_error *error)
 {
-    char source[4096], temporary[4096];
-    if (access(to, F_OK) == 0)
-        return th_failf(error, TH_CONFLICT, "store-exists", "数据库 %s 已存在，不会覆盖", "The database %s exists and is not overwritten", to);
-    snprintf(source, sizeof source, "%s/store.sqlite", from);
-    snprintf(temporary, sizeof temporary, "%s.restoring", to);
-    (void)unlink(temporary);
-    th_status status = file_copy(source, temporary, error);
-    if (!status && rename(temporary, to) < 0)
-        status = file_error(error, to);
+    static const struct { const char *name, *tail; } files[] = {{TH_STORE_APART ".sqlite", "-" TH_STORE_APART}, {"store.sqlite", ""}};
+    char source[4096], target[4096], temporary[4200];
+    th_status status = TH_OK;
+    for (size_t i = 0; i < TH_COUNT(files); i++) {
+        snprintf(target, sizeof target, "%s%s", to, files[i].tail);
+        if (access(target, F_OK) == 0)
+            return th_failf(error, TH_CONFLICT, "store-exists", "数据库 %s 已存在，不会覆盖", "The database %s exists and is not overwritten",
+                            target);
+    }
+    for (size_t i = 0; i < TH_COUNT(files) && !status; i++) {
+        snprintf(source, sizeof source, "%s/%s", from, files[i].name);
+        snprintf(target, sizeof target, "%s%s", to, files[i].tail);
+        snprintf(temporary, sizeof temporary, "%s.restoring", target);
+        (void)unlink(temporary);
+        status = file_copy(source, temporary, error);
+        if (!status && rename(temporary, target) < 0)
+            status = file_error(error, target);
+    }
     return status;
 }
 

@@ -55,23 +55,57 @@ static bool section_next(th_str *rest, section *ret)
     return found;
 }
 
-/* PostgreSQL spells BLOB BYTEA; nothing else of the portable SQL differs. */
-th_str th_migration_spell(th_db *db, th_str text, th_arena *arena)
+static void postgresql_spell(th_str text, th_buf *buf)
 {
-    if (!th_db_is_postgresql(db))
-        return th_str_keep(arena, text);
-    th_buf buf;
-    th_buf_open(&buf, arena, text.n * 2 + 16);
     for (size_t i = 0; i < text.n; i++) {
         bool word = i + 4 <= text.n && memcmp(text.p + i, "BLOB", 4) == 0 && (i == 0 || text.p[i - 1] == ' ') &&
                     (i + 4 == text.n || strchr(" ,)\n", text.p[i + 4]));
         if (word) {
-            th_buf_text(&buf, "BYTEA");
+            th_buf_text(buf, "BYTEA");
             i += 3;
         } else {
-            th_buf_char(&buf, text.p[i]);
+            th_buf_char(buf, text.p[i]);
         }
     }
+}
+
+/* A table is its key's tree, without a hidden number and a second tree beside it. Two notes before a table change that: `-- heap` (keys
+ * of chance: rows stay in the order they came in, only the key is put in order) and `-- apart` (in the second file, see sqlite.c). */
+static void sqlite_spell(th_str text, th_buf *buf)
+{
+    static const char create[] = "CREATE TABLE ";
+    th_str line;
+    bool heap = false, apart = false, table = false;
+    while (text.n && th_str_cut(&text, '\n', &line)) {
+        if (th_str_is(line, "-- heap"))
+            heap = true;
+        else if (th_str_is(line, "-- apart"))
+            apart = true;
+        if (th_str_starts(line, create)) {
+            table = true;
+            th_buf_text(buf, create);
+            th_buf_text(buf, apart ? TH_STORE_APART "." : "");
+            th_buf_put(buf, line.p + sizeof create - 1, line.n - (sizeof create - 1));
+        } else if (table && !heap && th_str_is(line, ");")) {
+            th_buf_text(buf, ") WITHOUT ROWID;");
+        } else {
+            th_buf_str(buf, line);
+        }
+        th_buf_char(buf, '\n');
+        if (table && line.n && line.p[line.n - 1] == ';')
+            heap = apart = table = false;
+    }
+}
+
+/* The portable SQL as this store spells it. */
+th_str th_migration_spell(th_db *db, th_str text, th_arena *arena)
+{
+    th_buf buf;
+    th_buf_open(&buf, arena, text.n * 2 + 4096);
+    if (th_db_is_postgresql(db))
+        postgresql_spell(text, &buf);
+    else
+        sqlite_spell(text, &buf);
     th_buf_char(&buf, 0);
     return th_buf_ok(&buf) ? (th_str){buf.p, buf.n - 1} : (th_str){NULL, 0};
 }

@@ -6,6 +6,9 @@
 
 #include <pthread.h>
 
+/* SQLite's second file, where tables noted `-- apart` lie: PATH-registers beside PATH. */
+#define TH_STORE_APART "registers"
+
 enum { TH_POOL_MAX = 64, TH_STATEMENTS_MAX = 512 };
 
 typedef struct th_backend th_backend;

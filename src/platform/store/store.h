@@ -50,6 +50,7 @@ void th_store_close(th_store *store);
 bool th_store_is_postgresql(const th_store *store);
 
 /* A module's numbered migrations: the text of its schema.sql, whose sections start with lines `-- migration N: title`, N = 1, 2 …
+ * Notes before a table that concern SQLite: `-- heap`, keys of chance; `-- apart`, large and seldom written (migrate.c, sqlite.c).
  * Applies what is missing, each in a transaction; records (module, number, hash); an applied text that changed is TH_CORRUPT. */
 TH_MUST_USE th_status th_store_migrate(th_store *store, const char *module, const char *schema_sql, th_error *error);
 
