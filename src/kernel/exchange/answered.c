@@ -275,24 +275,28 @@ static th_status answered_apply(th_change *change, th_db *db, th_error *error)
     int64_t at = th_journal_batch_time(b->ex->journal);
     uint64_t first = th_journal_next(b->ex->journal);
     char log[TH_LOG_TEXT];
+    uint8_t id[TH_ID_BYTES];
     th_status status = TH_OK;
     th_value *values = th_alloc_array(&b->arena, b->n * 3, sizeof *values);
-    if (!values)
+    uint8_t(*ids)[TH_ID_BYTES] = th_alloc_array(&b->arena, b->n, sizeof *ids);
+    if (!values || !ids)
         return TH_NO_MEMORY;
+    TH_ASSERT(th_uuid_bytes(th_str_of(b->batch_id), id));
     for (size_t i = 0; !status && i < b->n; i++) {
         status = entry_stage(b, i, at, error);
-        values[3 * i] = th_v_text(th_str_of(b->items[i]->id));
-        values[3 * i + 1] = th_v_text(th_str_of(b->batch_id));
+        TH_ASSERT(th_uuid_bytes(th_str_of(b->items[i]->id), ids[i]));
+        values[3 * i] = th_v_blob(ids[i], TH_ID_BYTES);
+        values[3 * i + 1] = th_v_blob(id, TH_ID_BYTES);
         values[3 * i + 2] = th_v_int((int64_t)i);
     }
     th_journal_log(b->ex->journal, log);
     th_str request = b->outgoing.wire.body;
-    th_value row[] = {th_v_text(th_str_of(b->batch_id)), th_v_text(th_str_of(b->outgoing.peer)), th_v_text(TH_STR("out")),
-                      th_v_int(at), th_v_blob(request.p, request.n), th_v_blob(b->answer_body.p, b->answer_body.n),
-                      th_v_text(th_str_of(log)), th_v_int((int64_t)first), th_v_text(b->proof)};
+    th_value row[] = {th_v_blob(id, TH_ID_BYTES), th_v_text(th_str_of(b->outgoing.peer)), th_v_text(TH_STR("out")),
+                      th_v_int(at), th_v_text(th_str_of(log)), th_v_int((int64_t)first), th_v_text(b->proof),
+                      th_v_blob(request.p, request.n), th_v_blob(b->answer_body.p, b->answer_body.n)};
     if (!status)
         status = th_db_exec(db,
-                            "INSERT INTO exchange_batch (id, peer, direction, at, request, answer, log, first, proof) "
+                            "INSERT INTO exchange_batch (id, peer, direction, at, log, first, proof, request, answer) "
                             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                             row, TH_COUNT(row), NULL, error);
     if (!status)

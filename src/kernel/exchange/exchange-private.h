@@ -90,6 +90,7 @@ struct th_exchange {
     size_t peer_count;
     bool head_dirty[TH_MEMBERS_MAX];
     int64_t expiry_alarmed; /* version × 100 + days of the last alarm; the link's thread */
+    size_t fresh_looks; /* of the access log, not merged yet; the writer's thread only */
     /* committed outbox rows wait for these peers: collected in the transaction, woken after it */
     char outbox_staged[TH_MEMBERS_MAX][TH_CODE_TEXT];
     size_t outbox_staged_count;
@@ -169,6 +170,17 @@ void th_consistency_read(void *ctx, th_db *db, const th_message *const *messages
 /* consent_revoke.c */
 TH_MUST_USE th_status th_consent_revoked_apply(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer,
                                                th_error *error);
+
+/* access.c: what this node looked up about a person, newest first; texts live in the arena. */
+typedef struct th_look {
+    char log[TH_LOG_TEXT];
+    uint64_t entry;
+    int64_t at_us;
+    th_str consumer, office, reg, fields, operation;
+} th_look;
+TH_MUST_USE th_status th_access_of(th_exchange *ex, th_db *db, const char subject[33], int64_t before_us, size_t max, th_arena *arena,
+                                   th_look **ret_looks, size_t *ret_n, th_error *error);
+TH_MUST_USE th_status th_access_open(th_exchange *ex, th_error *error);
 
 /* looks.c */
 TH_MUST_USE th_status th_looks_wanted(void *ctx, const th_message *message, th_arena *arena, th_wanted *ret_wanted,

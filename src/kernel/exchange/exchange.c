@@ -416,6 +416,8 @@ static th_status state_load(th_exchange *ex, th_error *error)
         status = own_grants_load(ex, error);
     if (!status)
         status = th_gossip_open(ex, error);
+    if (!status)
+        status = th_access_open(ex, error);
     return status;
 }
 

@@ -27,18 +27,19 @@ CREATE TABLE exchange_grants_learnt (
 );
 
 -- Bodies of batches, apart from the journal's tree: they may be erased by law, the hashes stay.
--- direction: 'out' (we asked) or 'in' (we answered). proof: what the provider's trailer proved ('out').
+-- id: the 16 bytes of a UUIDv7, as in the next two tables. direction: 'out' (we asked) or 'in' (we answered). log, first: where the
+-- batch's entries stand in our journal. proof: what the provider's trailer proved ('out').
 -- distribute: id
 CREATE TABLE exchange_batch (
-    id TEXT PRIMARY KEY,
+    id BLOB PRIMARY KEY,
     peer TEXT NOT NULL,
     direction TEXT NOT NULL,
     at BIGINT NOT NULL,
-    request BLOB,
-    answer BLOB,
     log TEXT,
     first BIGINT,
-    proof TEXT
+    proof TEXT,
+    request BLOB,
+    answer BLOB
 );
 
 -- Which message of which member was answered where: the idempotency of providers. Ids are each member's own: one member can neither
@@ -46,9 +47,9 @@ CREATE TABLE exchange_batch (
 -- distribute: origin
 CREATE TABLE exchange_seen (
     origin TEXT NOT NULL,
-    id TEXT NOT NULL,
+    id BLOB NOT NULL,
     leaf BLOB NOT NULL,
-    batch TEXT NOT NULL,
+    batch BLOB NOT NULL,
     line BIGINT NOT NULL,
     PRIMARY KEY (origin, id)
 );
@@ -56,35 +57,47 @@ CREATE TABLE exchange_seen (
 -- Which message was asked where: the way to its receipts.
 -- distribute: id
 CREATE TABLE exchange_sent (
-    id TEXT PRIMARY KEY,
-    batch TEXT NOT NULL,
+    id BLOB PRIMARY KEY,
+    batch BLOB NOT NULL,
     line BIGINT NOT NULL
 );
 
--- Who looked at a person's data here. subject is this node's keyed pseudonym.
--- distribute: subject
+-- Who looked at people's data here; one row a batch, see access.c. first: index of the batch's first journal entry. lines: one a journal
+-- entry, {office, register, fields, operation}; an empty one says the same as the one before.
+-- distribute: log
 CREATE TABLE exchange_access (
-    subject TEXT NOT NULL,
-    message TEXT NOT NULL,
+    log TEXT NOT NULL,
+    first BIGINT NOT NULL,
     at BIGINT NOT NULL,
     consumer TEXT NOT NULL,
-    office TEXT,
-    register TEXT NOT NULL,
-    fields TEXT NOT NULL,
-    operation TEXT NOT NULL,
-    item TEXT,
-    case_id TEXT,
-    grant_id TEXT,
+    lines TEXT NOT NULL,
+    PRIMARY KEY (log, first)
+);
+
+-- The way from a person to the entries about her: 24 bytes a look, her pseudonym here (16) and the entry's index (8), in order.
+-- fresh: one row a batch. run: thousands of looks merged, in rows of a page each.
+-- distribute: log
+CREATE TABLE exchange_access_fresh (
     log TEXT NOT NULL,
-    entry BIGINT NOT NULL,
-    PRIMARY KEY (subject, message)
+    first BIGINT NOT NULL,
+    looks BLOB NOT NULL,
+    PRIMARY KEY (log, first)
+);
+
+-- distribute: log
+CREATE TABLE exchange_access_run (
+    log TEXT NOT NULL,
+    run BIGINT NOT NULL,
+    first_look BLOB NOT NULL,
+    looks BLOB NOT NULL,
+    PRIMARY KEY (log, run, first_look)
 );
 
 -- How far the bodies of batches were erased: the last id.
 -- reference
 CREATE TABLE exchange_erased (
     what TEXT PRIMARY KEY,
-    id TEXT NOT NULL
+    id BLOB NOT NULL
 );
 
 -- Effects that must reach another node, in the transaction that caused them. state: 0 waiting, 1 in flight, 2 dead.

@@ -23,39 +23,40 @@ th_status th_looks_wanted(void *ctx, const th_message *message, th_arena *arena,
     return TH_OK;
 }
 
-static void receipt_member(th_exchange *ex, th_db *db, th_pen *pen, th_str log, int64_t index, th_arena *arena)
+/* What the public entry says of the message, beside what only this node knows; null when the entry cannot be read. */
+static void look_write(th_db *db, th_pen *pen, const th_look *look, th_arena *arena)
 {
-    th_receipt receipt = {0};
+    th_receipt receipt = {.index = look->entry};
+    th_entry entry = {0};
+    th_str log = th_str_of(look->log);
     th_hash *path = th_alloc_array(arena, TH_MERKLE_DEPTH, sizeof *path);
-    (void)ex;
-    if (!path || th_journal_head_last(db, log, &receipt.head, NULL) ||
-        th_journal_entry(db, log, (uint64_t)index, arena, &receipt.entry, NULL) ||
-        th_journal_inclusion(db, &receipt.head, (uint64_t)index, path, &receipt.path_n, NULL)) {
-        th_pen_null(pen);
-        return;
-    }
+    bool proved = path && !th_journal_head_last(db, log, &receipt.head, NULL) &&
+                  !th_journal_entry(db, log, look->entry, arena, &receipt.entry, NULL) && !th_entry_read(receipt.entry, arena, &entry, NULL) &&
+                  !th_journal_inclusion(db, &receipt.head, look->entry, path, &receipt.path_n, NULL);
     receipt.path = path;
-    receipt.index = (uint64_t)index;
-    th_receipt_write(pen, &receipt);
-}
-
-static void look_write(th_exchange *ex, th_db *db, th_pen *pen, const th_value *row, th_arena *arena)
-{
-    static const char *const names[] = {"message", NULL, "consumer", "office", "register", "fields", "operation",
-                                        "item", "case", "grant"};
     th_pen_object(pen);
-    for (size_t i = 0; i < TH_COUNT(names); i++)
-        if (names[i])
-            th_pen_kstr(pen, names[i], row[i].s);
-    th_pen_ktime(pen, "at", row[1].i);
+    th_pen_kstr(pen, "message", entry.id);
+    th_pen_kstr(pen, "consumer", look->consumer);
+    th_pen_kstr(pen, "office", look->office);
+    th_pen_kstr(pen, "register", look->reg);
+    th_pen_kstr(pen, "fields", look->fields);
+    th_pen_kstr(pen, "operation", look->operation);
+    th_pen_kstr(pen, "item", entry.item);
+    th_pen_kstr(pen, "case", entry.case_id);
+    th_pen_kstr(pen, "grant", entry.grant);
+    th_pen_ktime(pen, "at", look->at_us);
     th_pen_key(pen, "receipt");
-    receipt_member(ex, db, pen, row[10].s, row[11].i, arena);
+    if (proved)
+        th_receipt_write(pen, &receipt);
+    else
+        th_pen_null(pen);
     th_pen_end(pen, '}');
 }
 
 static th_status looks_answer(th_exchange *ex, th_db *db, const th_message *m, th_arena *arena, th_answer *answer)
 {
-    th_rows rows;
+    th_look *looks;
+    size_t n;
     th_buf buf;
     char subject[TH_SUBJECT_TEXT];
     int64_t before = INT64_MAX;
@@ -63,11 +64,7 @@ static th_status looks_answer(th_exchange *ex, th_db *db, const th_message *m, t
     if (before_text.n && !th_time_parse(before_text, &before))
         return TH_INVALID;
     th_people_subject(ex->secret, th_json_str(m->body, "id_number"), subject);
-    th_value values[] = {th_v_text(th_str_of(subject)), th_v_int(before), th_v_int(LOOKS_PAGE)};
-    th_status status = th_db_select(db,
-                                    "SELECT message, at, consumer, office, register, fields, operation, item, case_id, grant_id, "
-                                    "log, entry FROM exchange_access WHERE subject = ?1 AND at < ?2 ORDER BY at DESC LIMIT ?3",
-                                    values, 3, arena, &rows, NULL);
+    th_status status = th_access_of(ex, db, subject, before, LOOKS_PAGE, arena, &looks, &n, NULL);
     if (status)
         return status;
     th_buf_open(&buf, arena, TH_ANSWER_MAX - 1024);
@@ -75,17 +72,13 @@ static th_status looks_answer(th_exchange *ex, th_db *db, const th_message *m, t
     th_pen_object(&pen);
     th_pen_key(&pen, "items");
     th_pen_array(&pen);
-    for (size_t i = 0; i < rows.n; i++)
-        look_write(ex, db, &pen, th_row(&rows, i), arena);
+    for (size_t i = 0; i < n; i++)
+        look_write(db, &pen, &looks[i], arena);
     th_pen_end(&pen, ']');
-    th_pen_key(&pen, "next");
-    if (rows.n == LOOKS_PAGE) {
-        char at[TH_TIME_TEXT];
-        th_time_utc(th_row(&rows, rows.n - 1)[1].i, at);
-        th_pen_text(&pen, at);
-    } else {
-        th_pen_null(&pen);
-    }
+    if (n == LOOKS_PAGE)
+        th_pen_ktime(&pen, "next", looks[n - 1].at_us);
+    else
+        th_pen_kstr(&pen, "next", (th_str){NULL, 0});
     th_pen_end(&pen, '}');
     if (!th_buf_ok(&buf))
         return TH_TOO_LARGE;

@@ -13,6 +13,8 @@ typedef struct th_served {
     char consent_id[TH_ID_TEXT];
     th_str final_line;     /* the answer line as sent */
     bool stored;           /* an earlier answer is given again */
+    uint8_t id_bytes[TH_ID_BYTES]; /* of message.id */
+    const th_value *seen;  /* its row of exchange_seen, NULL = new; set in the writer's transaction */
     char subject[33];
     th_hash private_hash;
 } th_served;
@@ -24,6 +26,7 @@ typedef struct th_batch_in {
     th_trust *trust;
     th_envelope envelope;
     char batch_id[TH_ID_TEXT];
+    uint8_t batch_bytes[TH_ID_BYTES];
     int64_t created_us;
     bool stale;            /* signed too long ago or in the future: only stored answers are given */
     th_str *lines;
@@ -43,4 +46,6 @@ typedef struct th_batch_in {
 
 /* provide_commit.c */
 th_status th_batch_in_apply(th_change *change, th_db *db, th_error *error);
+/* access.c: in the writer's transaction, once the batch's place in the journal is known. */
+TH_MUST_USE th_status th_access_put(th_batch_in *b, th_db *db, th_error *error);
 #endif

@@ -226,6 +226,8 @@ static void line_check(th_batch_in *b, size_t i, const th_grants *grants)
     th_hash leaf = s->message.leaf;
     th_status status = th_message_read(b->lines[i], arena, &s->message, &error);
     s->message.leaf = leaf;
+    if (!status && !th_uuid_bytes(th_str_of(s->message.id), s->id_bytes))
+        status = TH_INVALID; /* cannot be: message_read looked at it */
     s->message.line = b->lines[i];
     memcpy(s->message.from, b->envelope.from, sizeof s->message.from);
     if (!status && strcmp(s->message.to, b->ex->code) != 0)
@@ -338,6 +340,7 @@ void th_exchange_receive(th_exchange *ex, th_incoming *incoming)
     incoming->priv = b;
     *b = (th_batch_in){.ex = ex, .incoming = incoming};
     th_uuid7(&ex->env, b->batch_id);
+    TH_ASSERT(th_uuid_bytes(th_str_of(b->batch_id), b->batch_bytes));
     b->trust = th_exchange_trust(ex);
     if (!b->trust)
         b->status = th_fail(&b->error, TH_UNAVAILABLE, "no-trust", "本节点尚无信任文件", "This node has no trust document yet");

@@ -40,14 +40,16 @@ static th_status problem_line(const char *id, th_status status, const char *type
 
 /* ---- stored answers ---- */
 
-static th_status stored_answer(th_batch_in *b, th_db *db, th_served *s, const th_value *seen, th_error *error)
+enum { SEEN_ID, SEEN_LEAF, SEEN_BATCH, SEEN_LINE }; /* columns, as selected */
+
+static th_status stored_answer(th_batch_in *b, th_db *db, th_served *s, th_error *error)
 {
-    const th_value *row;
+    const th_value *row, *seen = s->seen;
     th_arena *arena = &b->incoming->arena;
-    if (seen[0].s.n != TH_HASH_SIZE || memcmp(seen[0].s.p, s->message.leaf.b, TH_HASH_SIZE) != 0)
+    if (seen[SEEN_LEAF].s.n != TH_HASH_SIZE || memcmp(seen[SEEN_LEAF].s.p, s->message.leaf.b, TH_HASH_SIZE) != 0)
         return problem_line(s->message.id, TH_CONFLICT, "replayed", "同一编号曾用于不同内容的报文",
                             "This id was used before with other bytes", arena, &s->final_line);
-    th_value key = th_v_text(seen[1].s);
+    th_value key = seen[SEEN_BATCH];
     th_status status = th_db_one(db, "SELECT answer FROM exchange_batch WHERE id = ?1", &key, 1, arena, &row, error);
     if (status == TH_NOT_FOUND || (!status && !row[0].s.n))
         return problem_line(s->message.id, TH_CONFLICT, "answer-erased", "该报文已答复，答复已按期删除",
@@ -55,15 +57,32 @@ static th_status stored_answer(th_batch_in *b, th_db *db, th_served *s, const th
     if (status)
         return status;
     th_str rest = row[0].s, line = {NULL, 0};
-    for (int64_t k = 0; k <= seen[2].i; k++)
+    for (int64_t k = 0; k <= seen[SEEN_LINE].i; k++)
         if (!th_str_cut(&rest, '\n', &line))
             return th_fail(error, TH_CORRUPT, "stored-answer", "存储的答复不完整", "The stored answer is incomplete");
     s->final_line = line;
     return TH_OK;
 }
 
-/* Which ids were answered before? Gathered, for stores behind a wire. */
-static th_status seen_look_up(th_batch_in *b, th_db *db, th_rows **ret_rows, th_error *error)
+static const th_value *seen_in(const th_rows *rows, const uint8_t id[TH_ID_BYTES])
+{
+    size_t low = 0, high = rows->n;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        const th_value *row = th_row(rows, middle);
+        int order = row[SEEN_ID].s.n == TH_ID_BYTES ? memcmp(row[SEEN_ID].s.p, id, TH_ID_BYTES) : -1;
+        if (order == 0)
+            return row;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/* One by one: ids spread over much that was seen. */
+static th_status seen_each(th_batch_in *b, th_db *db, th_error *error)
 {
     th_arena *arena = &b->incoming->arena;
     th_value *ids = th_alloc_array(arena, b->n * 2, sizeof *ids);
@@ -72,11 +91,46 @@ static th_status seen_look_up(th_batch_in *b, th_db *db, th_rows **ret_rows, th_
         return TH_NO_MEMORY;
     for (size_t i = 0; i < b->n; i++) {
         ids[2 * i] = th_v_text(th_str_of(b->envelope.from));
-        ids[2 * i + 1] = th_v_text(th_str_of(b->served[i].message.id));
+        ids[2 * i + 1] = th_v_blob(b->served[i].id_bytes, TH_ID_BYTES);
     }
-    *ret_rows = rows;
-    return th_db_select_many(db, "SELECT leaf, batch, line FROM exchange_seen WHERE origin = ?1 AND id = ?2", ids, 2, b->n, arena, rows,
-                             error);
+    th_status status = th_db_select_many(db, "SELECT id, leaf, batch, line FROM exchange_seen WHERE origin = ?1 AND id = ?2", ids, 2, b->n,
+                                         arena, rows, error);
+    for (size_t i = 0; !status && i < b->n; i++)
+        b->served[i].seen = rows[i].n ? th_row(&rows[i], 0) : NULL;
+    return status;
+}
+
+/* Which ids were answered before? A member's ids ascend with time: those of a batch lie close together, and next to nothing that was
+ * seen lies between the first and the last of them, so that one look answers for all. */
+static th_status seen_look_up(th_batch_in *b, th_db *db, th_error *error)
+{
+    th_rows rows;
+    const uint8_t *low = NULL, *high = NULL;
+    for (size_t i = 0; i < b->n; i++) {
+        const uint8_t *id = b->served[i].id_bytes;
+        b->served[i].seen = NULL;
+        if (!b->served[i].message.id[0])
+            continue;
+        low = !low || memcmp(id, low, TH_ID_BYTES) < 0 ? id : low;
+        high = !high || memcmp(id, high, TH_ID_BYTES) > 0 ? id : high;
+    }
+    if (!low)
+        return TH_OK;
+    int64_t most = 4 * (int64_t)b->n + 64;
+    th_value range[] = {th_v_text(th_str_of(b->envelope.from)), th_v_blob(low, TH_ID_BYTES), th_v_blob(high, TH_ID_BYTES),
+                        th_v_int(most)};
+    th_status status = th_db_select(db,
+                                    "SELECT id, leaf, batch, line FROM exchange_seen WHERE origin = ?1 AND id BETWEEN ?2 AND ?3 "
+                                    "ORDER BY id LIMIT ?4",
+                                    range, 4, &b->incoming->arena, &rows, error);
+    if (status)
+        return status;
+    if ((int64_t)rows.n == most)
+        return seen_each(b, db, error);
+    for (size_t i = 0; rows.n && i < b->n; i++)
+        if (b->served[i].message.id[0])
+            b->served[i].seen = seen_in(&rows, b->served[i].id_bytes);
+    return TH_OK;
 }
 
 /* ---- effects ---- */
@@ -130,14 +184,14 @@ static th_status consent_still_given(th_batch_in *b, th_db *db, th_served *s, bo
     return status;
 }
 
-static th_status line_finish(th_batch_in *b, th_db *db, th_served *s, const th_rows *seen, th_error *error)
+static th_status line_finish(th_batch_in *b, th_db *db, th_served *s, th_error *error)
 {
     bool given;
-    s->stored = seen->n > 0 && s->message.id[0];
+    s->stored = s->seen != NULL;
     memcpy(s->subject, s->answer.subject, sizeof s->subject);
     if (s->stored) {
         s->subject[0] = 0;
-        return stored_answer(b, db, s, th_row(seen, 0), error);
+        return stored_answer(b, db, s, error);
     }
     th_status status = consent_still_given(b, db, s, &given, error);
     if (status)
@@ -184,44 +238,6 @@ static th_status entry_stage(th_batch_in *b, th_served *s, th_frontier *ret_fron
     return th_journal_stage(b->ex->journal, th_buf_view(&buf), ret_frontier, error);
 }
 
-static th_status access_rows(th_batch_in *b, th_db *db, th_error *error)
-{
-    enum { COLUMNS = 13 };
-    th_arena *arena = &b->incoming->arena;
-    th_value *values = th_alloc_array(arena, b->n * COLUMNS, sizeof *values);
-    char log[TH_LOG_TEXT];
-    size_t n = 0;
-    if (!values)
-        return TH_NO_MEMORY;
-    th_journal_log(b->ex->journal, log);
-    for (size_t i = 0; i < b->n; i++) {
-        th_served *s = &b->served[i];
-        if (!s->subject[0] || s->stored)
-            continue;
-        th_value *v = values + n++ * COLUMNS;
-        v[0] = th_v_text(th_str_of(s->subject));
-        v[1] = th_v_text(th_str_of(s->message.id));
-        v[2] = th_v_int(b->at_us);
-        v[3] = th_v_text(th_str_of(b->envelope.from));
-        v[4] = th_v_text(s->message.office);
-        v[5] = th_v_text(s->answer.reg.p ? s->answer.reg : TH_STR(""));
-        v[6] = th_v_text(s->answer.fields.p ? s->answer.fields : TH_STR(""));
-        v[7] = th_v_text(s->message.type);
-        v[8] = th_v_text(s->message.item);
-        v[9] = th_v_text(s->message.case_id);
-        v[10] = th_v_text(s->message.grant);
-        v[11] = th_v_text(th_str_of(log));
-        v[12] = th_v_int((int64_t)(b->first + i));
-    }
-    if (!n)
-        return TH_OK;
-    return th_db_exec_many(db,
-                           "INSERT INTO exchange_access (subject, message, at, consumer, office, register, fields, operation, "
-                           "item, case_id, grant_id, log, entry) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) "
-                           "ON CONFLICT (subject, message) DO NOTHING",
-                           values, COLUMNS, n, error);
-}
-
 static th_status batch_rows(th_batch_in *b, th_db *db, th_error *error)
 {
     th_arena *arena = &b->incoming->arena;
@@ -238,9 +254,9 @@ static th_status batch_rows(th_batch_in *b, th_db *db, th_error *error)
             continue;
         th_value *v = values + fresh++ * 5;
         v[0] = th_v_text(th_str_of(b->envelope.from));
-        v[1] = th_v_text(th_str_of(b->served[i].message.id));
+        v[1] = th_v_blob(b->served[i].id_bytes, TH_ID_BYTES);
         v[2] = th_v_blob(b->served[i].message.leaf.b, TH_HASH_SIZE);
-        v[3] = th_v_text(th_str_of(b->batch_id));
+        v[3] = th_v_blob(b->batch_bytes, TH_ID_BYTES);
         v[4] = th_v_int((int64_t)i);
     }
     th_buf_open(&buf, arena, n + 1);
@@ -252,11 +268,11 @@ static th_status batch_rows(th_batch_in *b, th_db *db, th_error *error)
         return TH_NO_MEMORY;
     th_journal_log(b->ex->journal, log);
     th_str request = b->incoming->request.body;
-    th_value row[] = {th_v_text(th_str_of(b->batch_id)), th_v_text(th_str_of(b->envelope.from)), th_v_text(TH_STR("in")),
-                      th_v_int(b->at_us), th_v_blob(request.p, request.n), th_v_blob(buf.p, buf.n), th_v_text(th_str_of(log)),
-                      th_v_int((int64_t)b->first)};
+    th_value row[] = {th_v_blob(b->batch_bytes, TH_ID_BYTES), th_v_text(th_str_of(b->envelope.from)), th_v_text(TH_STR("in")),
+                      th_v_int(b->at_us), th_v_text(th_str_of(log)), th_v_int((int64_t)b->first), th_v_blob(request.p, request.n),
+                      th_v_blob(buf.p, buf.n)};
     th_status status = th_db_exec(db,
-                                  "INSERT INTO exchange_batch (id, peer, direction, at, request, answer, log, first) "
+                                  "INSERT INTO exchange_batch (id, peer, direction, at, log, first, request, answer) "
                                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                                   row, TH_COUNT(row), NULL, error);
     if (!status && fresh)
@@ -286,18 +302,17 @@ static th_status refusal_stage(th_batch_in *b, th_error *error)
 th_status th_batch_in_apply(th_change *change, th_db *db, th_error *error)
 {
     th_batch_in *b = change->ctx;
-    th_rows *seen;
     b->at_us = th_journal_batch_time(b->ex->journal);
     if (b->status)
         return refusal_stage(b, error);
     b->first = th_journal_next(b->ex->journal);
-    th_status status = seen_look_up(b, db, &seen, error);
+    th_status status = seen_look_up(b, db, error);
     for (size_t i = 0; !status && i < b->n; i++)
-        status = line_finish(b, db, &b->served[i], &seen[i], error);
+        status = line_finish(b, db, &b->served[i], error);
     for (size_t i = 0; !status && i < b->n; i++)
         status = entry_stage(b, &b->served[i], i == 0 ? &b->left : NULL, error);
     if (!status)
-        status = access_rows(b, db, error);
+        status = th_access_put(b, db, error);
     if (!status)
         status = batch_rows(b, db, error);
     if (status)

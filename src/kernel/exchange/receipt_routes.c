@@ -45,7 +45,10 @@ static th_status provider_receipt(th_exchange *ex, const proof *p, int64_t line,
 /* The batch in which `id` was asked here or, failing that, answered here: ids are each member's own, so every member is tried. */
 static th_status batch_of(th_exchange *ex, th_db *db, th_str id, th_arena *arena, const th_value **ret_row, bool *ret_asked, th_error *error)
 {
-    th_value key[] = {th_v_text(id), th_v_null()};
+    uint8_t bytes[TH_ID_BYTES];
+    if (!th_uuid_bytes(id, bytes))
+        return TH_NOT_FOUND;
+    th_value key[] = {th_v_blob(bytes, TH_ID_BYTES), th_v_null()};
     th_status status = th_db_one(db, "SELECT " PROOF_COLUMNS " FROM exchange_sent s JOIN exchange_batch b ON b.id = s.batch WHERE s.id = ?1",
                                  key, 1, arena, ret_row, error);
     *ret_asked = status == TH_OK;

@@ -6,7 +6,6 @@
  * their sender's: both ascend with time, so the oldest are the first of the primary key. */
 #include "exchange-private.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { BODIES_A_CHANGE = 100, IDS_A_CHANGE = 500, REST_S = 60 };
@@ -20,23 +19,25 @@ typedef struct sweeping {
     int64_t swept;
 } sweeping;
 
-/* The smallest UUIDv7 text of a moment; enough of it to compare. */
-static void id_floor(int64_t at_us, char ret_text[TH_ID_TEXT])
+/* The smallest UUIDv7 of a moment; enough of it to compare. */
+static th_value id_floor(int64_t at_us, uint8_t bytes[6])
 {
     uint64_t ms = at_us > 0 ? (uint64_t)at_us / 1000 : 0;
-    snprintf(ret_text, TH_ID_TEXT, "%08x-%04x-7", (unsigned)(ms >> 16 & 0xffffffff), (unsigned)(ms & 0xffff));
+    for (int i = 0; i < 6; i++)
+        bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
+    return th_v_blob(bytes, 6);
 }
 
 static th_status bodies_erase(sweeping *s, th_db *db, int64_t now_us, th_error *error)
 {
     const th_value *row;
-    char floor[TH_ID_TEXT];
+    uint8_t floor[6];
     int64_t changed = 0;
-    id_floor(now_us - s->ex->body_days * TH_DAY_US, floor);
     th_status status = th_db_one(db, "SELECT id FROM exchange_erased WHERE what = 'bodies'", NULL, 0, &s->arena, &row, error);
     if (status && status != TH_NOT_FOUND)
         return status;
-    th_value range[] = {th_v_text(status ? TH_STR("") : row[0].s), th_v_text(th_str_of(floor)), th_v_int(BODIES_A_CHANGE)};
+    th_value range[] = {status ? th_v_blob("", 0) : row[0], id_floor(now_us - s->ex->body_days * TH_DAY_US, floor),
+                        th_v_int(BODIES_A_CHANGE)};
     th_rows rows;
     status = th_db_select(db, "SELECT id FROM exchange_batch WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3", range, 3, &s->arena, &rows,
                           error);
@@ -56,12 +57,11 @@ static th_status bodies_erase(sweeping *s, th_db *db, int64_t now_us, th_error *
 
 static th_status ids_forget(sweeping *s, th_db *db, int64_t now_us, th_error *error)
 {
-    char floor[TH_ID_TEXT];
+    uint8_t floor[6];
     th_status status = TH_OK;
-    id_floor(now_us - TH_ANSWER_DAYS * TH_DAY_US, floor);
     for (size_t i = 0; !status && i < s->origin_count; i++) {
         int64_t changed = 0;
-        th_value values[] = {th_v_text(th_str_of(s->origins[i])), th_v_text(th_str_of(floor)), th_v_int(IDS_A_CHANGE)};
+        th_value values[] = {th_v_text(th_str_of(s->origins[i])), id_floor(now_us - TH_ANSWER_DAYS * TH_DAY_US, floor), th_v_int(IDS_A_CHANGE)};
         status = th_db_exec(db,
                             "DELETE FROM exchange_seen WHERE origin = ?1 AND id IN "
                             "(SELECT id FROM exchange_seen WHERE origin = ?1 AND id < ?2 ORDER BY id LIMIT ?3)",

@@ -202,6 +202,9 @@ void th_date_of(int64_t at_us, int *ret_year, int *ret_month, int *ret_day); /* 
 enum { TH_ID_TEXT = 37 };
 void th_uuid7(const th_env *env, char ret_text[TH_ID_TEXT]); /* RFC 9562 §5.7; ascending within a process and millisecond */
 bool th_uuid_valid(th_str text); /* lower-case hyphenated, version 7 */
+/* The 16 bytes that such a text spells: they order as the texts do and are what tables keep. False: no such text. */
+enum { TH_ID_BYTES = 16 };
+TH_MUST_USE bool th_uuid_bytes(th_str text, uint8_t ret_bytes[TH_ID_BYTES]);
 
 /* ---- logs: one JSON line on stderr; never a person's data -------------------------------------------------------------- */
 

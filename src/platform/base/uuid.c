@@ -46,3 +46,16 @@ bool th_uuid_valid(th_str text)
     }
     return text.p[14] == '7' && (text.p[19] == '8' || text.p[19] == '9' || text.p[19] == 'a' || text.p[19] == 'b');
 }
+
+bool th_uuid_bytes(th_str text, uint8_t ret_bytes[TH_ID_BYTES])
+{
+    static const int starts[] = {0, 9, 14, 19, 24}, bytes[] = {4, 2, 2, 2, 6};
+    if (!th_uuid_valid(text))
+        return false;
+    for (size_t i = 0; i < TH_COUNT(starts); i++) {
+        bool ok = th_unhex((th_str){text.p + starts[i], 2 * (size_t)bytes[i]}, ret_bytes, (size_t)bytes[i]);
+        TH_ASSERT(ok);
+        ret_bytes += bytes[i];
+    }
+    return true;
+}
