@@ -52,6 +52,21 @@ static bool listener_read(const th_json *json, const char *dir, char address[64]
     return (!cert || path_to(cert, dir, th_json_str(json, "cert"))) && (!key || path_to(key, dir, th_json_str(json, "key")));
 }
 
+static void timeouts_read(const th_json *root, th_config *c, th_error *error)
+{
+    const th_json *timeouts = th_json_get(root, "timeouts");
+    struct { const char *name, *pointer; int *to; } all[] = {{"head_s", "/timeouts/head_s", &c->head_timeout_s},
+                                                             {"body_s", "/timeouts/body_s", &c->body_timeout_s},
+                                                             {"idle_s", "/timeouts/idle_s", &c->idle_timeout_s}};
+    for (size_t i = 0; i < TH_COUNT(all); i++) {
+        int64_t seconds = th_json_int(timeouts, all[i].name, 0);
+        if (seconds < 0 || seconds > 3600)
+            th_fail_field(error, all[i].pointer, "range", "须为 0 至 3600 秒", "Must be 0 to 3600 seconds");
+        else
+            *all[i].to = (int)seconds;
+    }
+}
+
 static th_status fill(const th_json *root, th_config *c, th_error *error)
 {
     const struct { bool ok; const char *pointer; } checks[] = {
@@ -72,6 +87,7 @@ static th_status fill(const th_json *root, th_config *c, th_error *error)
     if (lines < 0 || lines > TH_BATCH_LINES_MAX || threads < 0 || threads > 64)
         th_fail_field(error, "/batch_lines", "range", "超出范围", "Out of range");
     c->batch_lines = (size_t)lines;
+    timeouts_read(root, c, error);
     c->threads = (int)threads;
     c->body_days = th_json_int(root, "body_days", 0);
     if (c->body_days && (c->body_days < TH_ANSWER_DAYS || c->body_days > 36500))
@@ -145,6 +161,12 @@ th_status th_config_write(const th_config *c, th_error *error)
     th_pen_kint(&pen, "batch_lines", (int64_t)c->batch_lines);
     th_pen_kint(&pen, "body_days", c->body_days);
     th_pen_kint(&pen, "threads", c->threads);
+    th_pen_key(&pen, "timeouts");
+    th_pen_object(&pen);
+    th_pen_kint(&pen, "head_s", c->head_timeout_s);
+    th_pen_kint(&pen, "body_s", c->body_timeout_s);
+    th_pen_kint(&pen, "idle_s", c->idle_timeout_s);
+    th_pen_end(&pen, '}');
     th_pen_end(&pen, '}');
     th_buf_char(&buf, '\n');
     th_status status = th_buf_ok(&buf) && th_path_join(path, c->dir, "node.json")

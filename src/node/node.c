@@ -179,6 +179,9 @@ static th_status portal_start(th_node *node, th_error *error)
                                  .cert_file = c->portal_cert[0] ? c->portal_cert : NULL,
                                  .key_file = c->portal_key[0] ? c->portal_key : NULL,
                                  .threads = c->threads,
+                                 .head_timeout_s = c->head_timeout_s,
+                                 .body_timeout_s = c->body_timeout_s,
+                                 .idle_timeout_s = c->idle_timeout_s,
                                  .static_root = c->console[0] ? c->console : NULL,
                                  .env = &node->env,
                                  .authenticate = th_people_authenticate,
@@ -200,6 +203,9 @@ static th_status peers_start(th_node *node, const char *cert, const char *key, t
                                  .cert_file = cert,
                                  .key_file = key,
                                  .threads = c->threads,
+                                 .head_timeout_s = c->head_timeout_s,
+                                 .body_timeout_s = c->body_timeout_s,
+                                 .idle_timeout_s = c->idle_timeout_s,
                                  .env = &node->env};
     th_status status = th_server_open(&options, &node->peers, error);
     if (!status)

@@ -30,6 +30,7 @@ typedef struct th_config {
     size_t batch_lines; /* 0 = the protocol's limit */
     int64_t body_days;  /* how long bodies of messages are kept; 0 = the exchange's own */
     int threads;        /* I/O threads of the portal; 0 = 2 */
+    int head_timeout_s, body_timeout_s, idle_timeout_s; /* of both listeners; 0 = the server's own */
 } th_config;
 
 TH_MUST_USE th_status th_config_read(const char *dir, th_config *ret_config, th_error *error);

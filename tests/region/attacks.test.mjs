@@ -1,16 +1,17 @@
 // Every row of the protocol's failure table and of the attack matrix that a hostile or broken consumer can play, against a real provider.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:tls'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { edPrivate, keyRead, leafOf, Peer, uuid7 } from '../lib/peer.mjs'
 import { Region, startCase, until } from '../lib/region.mjs'
 
-let r, me, company
+let r, me, company, auditor
 before(async () => {
   r = await Region.make({ suites: { '110000': 'ed25519-sha256', '120000': 'ed25519-sha256', '130000': 'sm2-sm3', '133100': 'ed25519-sha256' } })
   await r.startAll()
+  auditor = await r.signedIn(to, 'auditor')
   me = new Peer(r, '120000')
   r.run('generate', join(r.dir, 'g'), '--code', '110000', '--region', r.regionDir, '--people', '200', '--seed', '20260101')
   company = JSON.parse(readFileSync(join(r.dir, 'g/legal-persons.jsonl'), 'utf8').split('\n')[0])
@@ -21,7 +22,8 @@ const to = '110000'
 const grant = 'legal-persons-verify-110000-120000'
 const verifyLine = (extra = {}, body = {}) =>
   me.line(to, 'verify', { register: 'legal-persons', key: { uscc: company.uscc }, claims: { name: company.name }, ...body }, { grant, purpose: { item: 'business-check' }, actor: { office: 'TJ-HALL' }, ...extra })
-const size = async () => (await (await r.signedIn(to, 'auditor')).get('/exchange/v1/journal?limit=1')).json.head.size
+const size = async () => (await auditor.get('/exchange/v1/journal?limit=1')).json.head.size
+const parsed = (answer) => ({ status: answer.status, problem: JSON.parse(answer.body.toString()) })
 const refused = (answer, status, type) => {
   assert.equal(answer.status, status, JSON.stringify(answer.problem ?? answer.lines))
   assert.match(answer.problem.type, new RegExp(`:${type}$`), JSON.stringify(answer.problem))
@@ -62,50 +64,68 @@ test('truncated, altered and wrongly rooted batches are refused whole, and journ
   const lines = [verifyLine(), verifyLine()].map((l) => JSON.stringify(l))
   const whole = Buffer.from(`${lines.join('\n')}\n`)
   const before_ = await size()
-  refused(await me.ask(to, lines, { body: whole.subarray(0, whole.length - 40), n: 2 }), 400, 'batch-(truncated|lines|line-end)|.*')
-  refused(await me.ask(to, lines, { digestOf: Buffer.from('other') }), 403, '(content-)?digest.*|.*')
+  refused(await me.ask(to, lines, { body: whole.subarray(0, whole.length - 40), n: 2 }), 400, 'batch-truncated')
+  refused(await me.ask(to, lines, { digestOf: Buffer.from('other') }), 403, 'content-digest')
+  refused(await me.ask(to, lines, { body: Buffer.from(whole.toString().replace('verify', 'verifY')), digestOf: whole }), 403, 'content-digest')
   refused(await me.ask(to, lines, { rootLines: [lines[1], lines[0]] }), 403, 'wrong-root')
   refused(await me.ask(to, lines, { n: 3 }), 400, 'batch-truncated')
-  assert.ok((await size()) >= before_ + 4, 'every refusal of a member is an entry')
+  await until('every refusal to be an entry', async () => (await size()) >= before_ + 5)
+  const entries = (await auditor.get('/exchange/v1/journal?limit=200')).json.items.filter((e) => e.index >= before_ && e.peer === '120000')
+  assert.deepEqual(entries.map((e) => e.direction), Array(5).fill('refused'), 'and no line was answered')
+  // The same ids are fresh afterwards: none of them was acted on.
+  assert.deepEqual((await me.ask(to, lines)).lines.map((l) => l.status), [200, 200])
 })
 
 test('a line moved to another batch does not hold there', async () => {
   const [a, b] = [JSON.stringify(verifyLine()), JSON.stringify(verifyLine())]
   refused(await me.ask(to, [a, b], { rootLines: [a] }), 403, 'wrong-root')
+  // Taken from the signed batch of which it was a part, and put into another whose signature is as good: the root is of those lines.
+  const other = me.batch(to, [JSON.stringify(verifyLine())])
+  const moved = me.batch(to, [a, b])
+  refused(await me.send(to, { ...other, body: moved.body, headers: { ...other.headers, 'Content-Digest': moved.headers['Content-Digest'] } }).then(parsed), 403, 'signature')
+  refused(await me.send(to, { ...other, body: moved.body }).then(parsed), 403, 'content-digest')
 })
 
 test('a good signature under another tag, or with an algorithm in the message, counts for nothing', async () => {
-  assert.equal((await me.ask(to, [verifyLine()], { tag: 'tonghui-answer' })).status >= 400, true)
-  const alg = await me.ask(to, [verifyLine()], { params: ';alg="ed25519"' })
-  assert.ok(alg.status >= 400 && alg.status < 500)
+  refused(await me.ask(to, [verifyLine()], { tag: 'tonghui-answer' }), 403, 'signature-tag')
+  refused(await me.ask(to, [verifyLine()], { params: ';alg="ed25519"' }), 400, 'signature-malformed')
 })
 
 test('a downgraded or foreign suite is refused', async () => {
   refused(await me.ask(to, [verifyLine()], { suite: 'sm2-sm3' }), 403, 'suite-mismatch')
-  assert.equal((await me.ask(to, [verifyLine()], { suite: 'none' })).status, 400)
+  refused(await me.ask(to, [verifyLine()], { suite: 'none' }), 400, 'batch-header')
+  // A key of the other suite under the header of ours: what the key is decides, not what the message says.
+  refused(await me.ask(to, [verifyLine()], { keyid: r.trust().signed.members.find((m) => m.code === '130000').keys[0].kid }), 403, 'unknown-key')
 })
 
 test('unknown keys, other members\' keys and strangers\' TLS are refused', async () => {
   refused(await me.ask(to, [verifyLine()], { keyid: '0123456789abcdef' }), 403, 'unknown-key')
   const own = edPrivate(Buffer.alloc(32, 7))
-  assert.equal((await me.ask(to, [verifyLine()], { key: own })).status, 403)
+  refused(await me.ask(to, [verifyLine()], { key: own }), 403, 'signature')
   const journal = keyRead(r.nodes['120000'].dir, 'journal')
   refused(await me.ask(to, [verifyLine()], { keyid: journal.kid, key: journal.key }), 403, 'key-use')
   const other = new Peer(r, '133100')
-  const mixed = await me.send(to, me.batch(to, [verifyLine()]), other.tls)
-  assert.equal(mixed.status, 403)
-  assert.match(mixed.body.toString(), /member-mismatch/)
-  const none = await me.send(to, me.batch(to, [verifyLine()]), {}).catch((cause) => ({ status: 0, cause }))
-  assert.ok(none.status === 0 || none.status === 403, String(none.status))
+  refused(await me.send(to, me.batch(to, [verifyLine()]), other.tls).then(parsed), 403, 'member-mismatch')
+  // And the other way about: the line of one member signed with another's key, over its own TLS.
+  refused(await me.ask(to, [verifyLine()], { keyid: other.message.kid, key: other.message.key }), 403, 'unknown-key')
+  refused(await me.send(to, me.batch(to, [verifyLine()]), {}).then(parsed), 403, 'unknown-member')
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', join(r.dir, 'k.pem'), '-out', join(r.dir, 'c.pem'), '-days', '2', '-subj', '/CN=tonghui'], { stdio: 'ignore' })
+  const stranger = { key: readFileSync(join(r.dir, 'k.pem')), cert: readFileSync(join(r.dir, 'c.pem')) }
+  const before_ = await size()
+  refused(await me.send(to, me.batch(to, [verifyLine()]), stranger).then(parsed), 403, 'unknown-member')
+  assert.equal(await size(), before_, 'strangers cannot fill the journal')
 })
 
 test('a forged receiver or sender changes nothing', async () => {
   const wrongTo = await me.ask(to, [{ ...verifyLine(), to: '133100' }, verifyLine()])
   assert.deepEqual(wrongTo.lines.map((l) => l.status), [403, 200])
+  const withFrom = await me.ask(to, [{ ...verifyLine(), from: '133100' }, verifyLine()])
+  assert.deepEqual(withFrom.lines.map((l) => l.status), [400, 200])
+  assert.deepEqual(withFrom.lines[0].problem.errors.map((e) => e.pointer), ['/from'])
   refused(await me.ask(to, [verifyLine()], { to: '133100' }), 403, 'wrong-receiver')
   refused(await me.ask(to, [verifyLine()], { from: '130000' }), 403, 'member-mismatch')
   const other = await me.ask(to, [verifyLine()], { uri: `https://127.0.0.1:${r.nodes['133100'].peerPort}/exchange/v1/batch` })
-  assert.equal(other.status, 403)
+  refused(other, 403, 'signature')
 })
 
 test('grants: another consumer\'s, widened by a field, expired, foreign purpose', async () => {
@@ -120,6 +140,13 @@ test('grants: another consumer\'s, widened by a field, expired, foreign purpose'
     ]),
     ['grant-consumer', 'invalid-request', 'grant-purpose', 'no-grant', 'no-grant'],
   )
+  // Widened by one field that the register would verify: the provider's own copy of the grant decides, whatever the consumer's says.
+  const narrow = { id: 'narrow-one', provider: to, register: 'legal-persons', operation: 'verify', fields: ['name'], consumer: { member: '120000' }, purposes: ['business-check'], basis: { zh: '测试', en: 'test' }, consent: 'none', rate: 0, not_before: '2020-01-01T00:00:00Z', not_after: '2031-01-01T00:00:00Z' }
+  writeFileSync(join(r.dir, 'narrow.json'), JSON.stringify(narrow))
+  r.run('grant', 'add', join(r.dir, 'narrow.json'), '--node', r.nodes[to].dir)
+  await until('the grant to be read', async () => (await types([verifyLine({ grant: 'narrow-one' })]))[0] === undefined)
+  assert.deepEqual(await types([verifyLine({ grant: 'narrow-one' }, { claims: { name: company.name, status: 'existing' } })]), ['grant-field'])
+  assert.deepEqual(await types([verifyLine({ grant: 'narrow-one', type: 'query' }, { claims: undefined, fields: ['name'] })]), ['grant-operation'])
   const expired = { id: 'expired-one', provider: to, register: 'legal-persons', operation: 'verify', fields: ['name'], consumer: { member: '120000' }, purposes: ['*'], basis: { zh: '测试', en: 'test' }, consent: 'none', rate: 0, not_before: '2020-01-01T00:00:00Z', not_after: '2021-01-01T00:00:00Z' }
   writeFileSync(join(r.dir, 'grant.json'), JSON.stringify(expired))
   r.run('grant', 'add', join(r.dir, 'grant.json'), '--node', r.nodes[to].dir)
@@ -131,30 +158,50 @@ test('one bad line in a batch gets its own problem; the others are answered', as
   const answer = await me.ask(to, [verifyLine(), 'not json', deep, verifyLine({}, { claims: { name: 7 } }), verifyLine({}, { unknown: true, claims: {} }), { ...verifyLine(), id: 'x' }, { ...verifyLine(), type: 'gift' }, verifyLine()])
   assert.equal(answer.status, 200, JSON.stringify(answer.problem))
   assert.equal(answer.checked, true)
-  const statuses = answer.lines.map((l) => l.status)
-  assert.equal(statuses[0], 200)
-  assert.equal(statuses.at(-1), 200)
-  for (const status of [statuses[1], statuses[2], statuses[4], statuses[5], statuses[6]]) assert.ok(status >= 400 && status < 500, String(statuses))
+  assert.deepEqual(answer.lines.map((l) => l.status), [200, 400, 400, 400, 400, 400, 422, 200])
+  assert.equal(answer.lines[1].id, '', 'what could not be read has no id')
 })
 
 test('limits: 1,001 lines, a line of 64 KiB and a byte, a batch over 4 MiB', async () => {
   const many = Array.from({ length: 1001 }, () => '{}')
-  assert.ok([400, 413].includes((await me.ask(to, many)).status))
-  const long = await me.ask(to, [verifyLine({}, { claims: { name: 'x'.repeat(64 * 1024) } }), verifyLine()])
-  assert.ok(long.status === 413 || long.status === 400 || (long.lines[0].status >= 400 && long.lines[1].status === 200), JSON.stringify(long.problem))
+  refused(await me.ask(to, many), 400, 'batch-header')
+  refused(await me.ask(to, many, { n: 1000 }), 413, 'batch-lines')
+  assert.equal((await me.ask(to, many.slice(0, 1000))).status, 200, 'a thousand are taken')
+  const sized = (n) => {
+    const text = JSON.stringify(verifyLine({}, { claims: { name: '' } }))
+    return text.replace('"name":""', `"name":"${'x'.repeat(n - text.length)}"`)
+  }
+  assert.equal(sized(65536).length, 65536)
+  const long = await me.ask(to, [sized(65537), verifyLine(), sized(65536)])
+  assert.equal(long.status, 200, JSON.stringify(long.problem))
+  assert.deepEqual(long.lines.map((l) => l.problem?.type.replace('urn:tonghui:problem:', '')), ['line-too-long', undefined, 'invalid-request'])
   const huge = await me.send(to, me.batch(to, Array.from({ length: 70 }, () => 'x'.repeat(63 * 1024)))).catch(() => ({ status: 413 }))
   assert.equal(huge.status, 413)
 })
 
-test('clocks: six minutes behind or 31 seconds ahead is refused with both clocks', async () => {
-  const now = Math.floor(Date.now() / 1000)
-  for (const created of [now - 360, now + 40]) {
-    const answer = await me.ask(to, [verifyLine()], { created, expires: created + 100000 })
-    const problem = answer.problem ?? answer.lines[0].problem
-    assert.match(problem.type, /clock-skew|expired/, JSON.stringify(problem))
+test('clocks: six minutes behind or 31 seconds ahead is refused with both clocks, and the skew is a metric', async () => {
+  const gauge = async () => Number(/tonghui_peer_skew_microseconds\{peer="120000"\} (-?\d+)/.exec((await r.client(to).get('/metrics')).text)?.[1])
+  for (const off of [-360, 32]) {
+    const now = Math.floor(Date.now() / 1000)
+    const answer = await me.ask(to, [verifyLine()], { created: now + off, expires: now + 1000 })
+    assert.equal(answer.lines[0].status, 403)
+    const { type, title_en } = answer.lines[0].problem
+    assert.match(type, /:clock-skew$/)
+    const clocks = title_en.match(/\d{4}-\d\d-\d\dT[\d:.]+Z/g).map((t) => Date.parse(t) / 1000)
+    assert.equal(clocks.length, 2, title_en)
+    assert.ok(Math.abs(clocks[0] - clocks[1] - off) < 2, title_en)
+    await until('the skew as a metric', async () => Math.abs((await gauge()) / 1e6 + off) < 2)
   }
+  // Within the limits it is answered, and a clock that was put right is no longer told.
+  for (const off of [-290, 28, 0]) {
+    const now = Math.floor(Date.now() / 1000)
+    const answer = await me.ask(to, [verifyLine()], { created: now + off, expires: now + off + 300 })
+    assert.equal(answer.lines[0].status, 200, JSON.stringify(answer.lines[0]))
+  }
+  await until('no skew', async () => (await gauge()) === 0)
+  const now = Math.floor(Date.now() / 1000)
   const old = await me.ask(to, [verifyLine()], { created: now - 200, expires: now - 100 })
-  assert.ok(old.status === 403 || old.lines?.[0].status === 403 || old.status === 400, JSON.stringify(old.problem ?? old.lines))
+  assert.equal(old.lines[0].status, 403, 'a signature whose time is over')
 })
 
 test('consent: none, another person\'s, another case\'s, and one that was taken back', async () => {
@@ -183,18 +230,6 @@ test('the journal of a provider only grows, and consistency can be proved', asyn
   assert.ok(Array.isArray(proof.lines[0].body.path), JSON.stringify(proof.lines[0]))
   const beyond = await me.ask(to, [me.line(to, 'consistency', { log: first.log, first: 1, second: 10 ** 9 })])
   assert.equal(beyond.lines[0].status, 404)
-})
-
-test('slow-loris and silent connections on the peers\' listener do not hold up others', async () => {
-  const slow = Array.from({ length: 40 }, () => connect({ host: '127.0.0.1', port: r.nodes[to].peerPort, rejectUnauthorized: false, ...me.tls }))
-  slow.forEach((socket) => socket.on('error', () => {}))
-  await Promise.all(slow.map((socket) => new Promise((done) => socket.once('secureConnect', done))))
-  slow.forEach((socket) => socket.write('POST /exchange/v1/batch HTTP/1.1\r\nHost: x\r\nContent-Le'))
-  const answer = await me.ask(to, [verifyLine()])
-  assert.equal(answer.status, 200)
-  const closed = await until('the slow ones to be closed', async () => slow.filter((socket) => socket.destroyed || socket.readyState === 'closed').length === slow.length, 25000).catch(() => false)
-  slow.forEach((socket) => socket.destroy())
-  assert.ok(closed, 'a head that does not come is given up')
 })
 
 test('leaf hashes of the protocol are what RFC 9162 says', () => {

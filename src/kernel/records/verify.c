@@ -1,7 +1,10 @@
 /* verify.c — verify compares and never tells; query tells what the grant names. Both gather a batch's look-ups into one read. */
 #include "records-private.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { CLAIM_MAX = 1000 };
 
 typedef struct asked {
     const th_message *message;
@@ -41,6 +44,14 @@ static bool is_verify(const th_message *m)
     return th_str_is(m->type, "verify");
 }
 
+/* What no entry can hold is a mistake of the asker, not a mismatch: it must not use up the budget of guesses. */
+static th_status claim_wrong(const th_field *f, th_error *error)
+{
+    char pointer[120];
+    snprintf(pointer, sizeof pointer, "/body/claims/%.*s", TH_FMT(f->name));
+    return th_fail_field(error, pointer, "type", "值的类型不符或过长", "The value is of the wrong type, or too long");
+}
+
 th_status th_records_wanted(void *ctx, const th_message *m, th_arena *arena, th_wanted *ret_wanted, th_str *ret_id_number, th_error *error)
 {
     th_records *records = ctx;
@@ -68,6 +79,8 @@ th_status th_records_wanted(void *ctx, const th_message *m, th_arena *arena, th_
         if (!f || !(verify ? f->verify : f->query))
             return th_fail_field(error, verify ? "/body/claims" : "/body/fields", "field", "其中有不可核验或查询的字段",
                                  "Names a field that cannot be verified or queried");
+        if (verify && (c->type != (f->integer ? TH_JSON_NUMBER : TH_JSON_STRING) || c->text.n > CLAIM_MAX))
+            return claim_wrong(f, error);
         fields[n++] = f->name;
     }
     *ret_wanted = (th_wanted){.reg = reg->name, .operation = verify ? TH_VERIFY : TH_QUERY, .fields = fields, .field_count = n};
