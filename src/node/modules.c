@@ -74,18 +74,21 @@ static th_status cases_open(th_node *node, void **ret_module, th_error *error)
     th_arena arena;
     th_case_file *files;
     size_t n = 0;
-    th_str calendar = {NULL, 0}, clocks = {NULL, 0};
+    th_str calendar = {NULL, 0}, clocks = {NULL, 0}, machine = {NULL, 0};
     th_arena_open(&arena, 64u << 20);
     th_status status = items_read(node, &arena, &files, &n, error);
     if (!status)
         status = region_file(node, "calendar/working-days.json", &arena, &calendar, error);
     if (!status)
         status = region_file(node, "clocks.json", &arena, &clocks, error);
+    if (!status)
+        status = region_file(node, "cases.json", &arena, &machine, error);
     th_cases_options options = {.code = node->config.code,
                                 .items = files,
                                 .item_count = n,
                                 .calendar = calendar,
                                 .clocks = clocks,
+                                .machine = machine,
                                 .store = node->store,
                                 .writer = node->writer,
                                 .env = &node->env,

@@ -1,101 +1,174 @@
-/* act.c — what people at a node do with a case: accept, decide, deliver, withdraw. One transition of the table each, as one event. */
+/* act.c — what people do with a case. At its owner: one step of the fold, one event, and everybody concerned hears. Elsewhere: a request to
+ * the owner, noted here until the owner's event or refusal comes back. */
 #include "cases-private.h"
 
 #include <string.h>
 
-typedef struct acting {
-    th_cases *cases;
-    th_str case_id, action, json, account;
-    const th_who *who;
-    const th_json *body;
-    th_arena *arena;
-    th_str event_json;
-} acting;
-
-static const struct { const char *action, *kind; } kinds[] = {
-    {"accept", "accepted"}, {"decide", "decided"}, {"deliver", "delivered"}, {"withdraw", "withdrawn"}};
-
-/* A refusal says why and by which law; a withdrawal says why. */
-static th_status words_check(const acting *a, th_error *error)
+unsigned th_case_by(const th_cases *cases, const th_case *c, const th_who *who)
 {
-    static const char *const members[] = {"note", "outcome", "reason", "law", NULL};
-    th_str text;
-    if (!th_json_only(a->body, "", members, error))
-        return TH_INVALID;
-    if (th_str_is(a->action, "decide")) {
-        if (!th_json_want_str(a->body, "", "outcome", 16, &text, error))
-            return TH_INVALID;
-        bool refused = th_str_is(text, "refused");
-        if (!refused && !th_str_is(text, "approved"))
-            return th_fail_field(error, "/outcome", "enum", "须为 approved 或 refused", "Must be approved or refused");
-        if (refused && (!th_json_want_str(a->body, "", "reason", TH_NOTE_MAX, &text, error) ||
-                        !th_json_want_str(a->body, "", "law", TH_NOTE_MAX, &text, error)))
-            return TH_INVALID;
-    }
-    if (th_str_is(a->action, "withdraw") && !th_json_want_str(a->body, "", "reason", TH_NOTE_MAX, &text, error))
-        return TH_INVALID;
-    for (const th_json *m = th_json_first(a->body); m; m = th_json_next(a->body, m))
-        if (m->type != TH_JSON_STRING || m->text.n > TH_NOTE_MAX * 4 || th_str_has_controls(m->text))
-            return th_fail_field(error, "", "text", "说明须为不含控制字符的文字", "Words must be text without control characters");
-    return TH_OK;
+    bool owner = th_str_is(c->owner, cases->code), origin = th_str_is(c->origin, cases->code);
+    unsigned by = 0;
+    if (who->subject.n && c->subject.n && th_str_eq(who->subject, c->subject))
+        by |= TH_BY_APPLICANT;
+    if ((who->roles & (TH_ROLE_CLERK | TH_ROLE_HEAD)) && owner)
+        by |= TH_BY_CLERK;
+    if ((who->roles & TH_ROLE_HEAD) && owner)
+        by |= TH_BY_HEAD;
+    if ((who->roles & TH_ROLE_CLERK) && origin)
+        by |= TH_BY_COLLECTOR;
+    return by;
 }
 
-static th_status right_check(const acting *a, const th_case *c, th_error *error)
+/* ---- the event's words ---- */
+
+static th_status event_compose(th_acting *a, const th_case *c, th_error *error)
 {
-    bool owner_here = th_str_is(c->owner, a->cases->code);
-    if (th_str_is(a->action, "withdraw")) {
-        bool applicant = a->who->subject.n && th_str_eq(a->who->subject, c->subject);
-        if (!applicant && !(a->who->roles & TH_ROLE_CLERK))
-            return th_fail(error, TH_FORBIDDEN, "not-yours", "只有申请人可以撤回", "Only the applicant may withdraw");
+    th_buf buf;
+    th_buf_open(&buf, a->arena, 32 * 1024);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    th_pen_kstr(&pen, "kind", a->action->kind);
+    th_pen_kstr(&pen, "by", th_by_name(a->by));
+    if (a->request[0])
+        th_pen_ktext(&pen, "request", a->request);
+    for (const th_json *m = th_json_first(a->body); m; m = th_json_next(a->body, m)) {
+        th_pen_key_str(&pen, m->key);
+        th_pen_raw(&pen, m->raw);
+    }
+    if (th_str_is(a->action->name, "consult")) {
+        char id[TH_ID_TEXT];
+        th_uuid7(&a->cases->env, id);
+        th_pen_ktext(&pen, "consult", id);
+    }
+    /* A refusal that does not say where to appeal is none: the item's route, or the region's. */
+    if ((a->action->guards & TH_GUARD_APPEAL_ROUTE) && th_str_is(th_json_str(a->body, "outcome"), "refused")) {
+        const th_case_item *item = th_cases_item(a->cases, c->item);
+        const th_json *route = item ? th_json_get(item->json, "appeal") : NULL;
+        if (!route)
+            route = a->cases->machine->appeal;
+        if (!route)
+            return th_fail(error, TH_UNPROCESSABLE, "appeal-route", "不予决定须告知复议与诉讼途径，而本事项没有",
+                           "A refusal must name the route of appeal, and this item has none");
+        th_pen_kraw(&pen, "appeal", route->raw);
+    }
+    th_pen_end(&pen, '}');
+    a->event_json = th_buf_view(&buf);
+    return th_buf_ok(&buf) ? TH_OK : th_fail(error, TH_TOO_LARGE, "too-long", "内容过长", "Too long");
+}
+
+/* ---- at the owner ---- */
+
+static th_status effects_run(th_acting *a, th_db *db, const th_case *c, const th_case_event *event, th_error *error)
+{
+    const th_json *secret, *body;
+    th_status status = TH_OK;
+    if (!a->cases->effect_count)
         return TH_OK;
-    }
-    if (!owner_here)
-        return th_fail(error, TH_FORBIDDEN, "not-the-owner", "该办件由另一节点决定", "Another node decides this case");
-    if (!(a->who->roles & TH_ROLE_CLERK))
-        return th_fail(error, TH_FORBIDDEN, "role", "须由经办人员办理", "A clerk must do this");
-    return TH_OK;
+    status = th_case_secret_open(a->cases, c->id, c->secret, a->arena, &secret, error);
+    if (!status)
+        status = th_json_parse(event->json, a->arena, &body, error);
+    th_case_brief brief = {.id = th_str_of(c->id), .number = c->number, .item = c->item, .origin = c->origin, .subject = c->subject,
+                           .outcome = c->outcome, .state = c->state->id, .at_us = event->at_us, .secret = secret};
+    for (size_t i = 0; !status && i < a->cases->effect_count; i++)
+        status = a->cases->effects[i].effect(a->cases->effects[i].ctx, db, &brief, event->kind, body, a->arena, error);
+    return status;
 }
 
-static const char *kind_of(th_str action)
+th_status th_act_owned(th_acting *a, th_db *db, th_case *c, th_error *error)
 {
-    for (size_t i = 0; i < TH_COUNT(kinds); i++)
-        if (th_str_is(action, kinds[i].action))
-            return kinds[i].kind;
-    return NULL;
+    th_fold *fold = th_alloc(a->arena, sizeof *fold);
+    if (!fold)
+        return TH_NO_MEMORY;
+    th_status status = th_case_fold(a->cases, db, c, a->arena, fold, error);
+    if (!status)
+        status = event_compose(a, c, error);
+    th_case_event event = {.kind = a->action->kind, .actor = a->account, .json = a->event_json, .at_us = th_now_us(&a->cases->env),
+                           .by = a->by};
+    if (event.at_us <= fold->last_us) /* a clock that was set back must not reorder what happened */
+        event.at_us = fold->last_us + 1;
+    if (!status)
+        status = th_case_append(a->cases, db, c, fold, &event, error);
+    if (!status)
+        status = effects_run(a, db, c, &event, error);
+    if (!status && th_str_is(a->action->name, "consult"))
+        status = th_consult_send(a, db, c, error);
+    if (!status && th_str_is(c->owner, a->cases->code)) /* before the hand-over nobody else has heard of the case */
+        status = th_case_event_send(a->cases, db, c, c->origin, &event, error);
+    return status;
 }
+
+/* ---- elsewhere ---- */
+
+static th_status request_send(th_acting *a, th_db *db, const th_case *c, th_error *error)
+{
+    const th_json *secret;
+    th_buf buf;
+    th_status status = th_case_secret_open(a->cases, c->id, c->secret, a->arena, &secret, error);
+    if (status)
+        return status;
+    th_buf_open(&buf, a->arena, TH_LINE_MAX - 2048);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    th_pen_ktext(&pen, "case", c->id);
+    th_pen_ktext(&pen, "request", a->request);
+    th_pen_kstr(&pen, "action", a->action->name);
+    th_pen_kstr(&pen, "by", th_by_name(a->by));
+    th_pen_kstr(&pen, "id_number", th_json_str(secret, "id_number"));
+    th_pen_kraw(&pen, "body", a->body->raw);
+    th_pen_end(&pen, '}');
+    if (!th_buf_ok(&buf))
+        return th_fail(error, TH_TOO_LARGE, "too-long", "内容过长", "Too long");
+    return th_outbox_put(a->cases->exchange, db, c->owner, "case.request", th_str_of(c->id), c->item, th_str_of(c->id), (th_str){NULL, 0},
+                         th_buf_view(&buf), error);
+}
+
+th_status th_act_requested(th_acting *a, th_db *db, th_case *c, th_error *error)
+{
+    bool fresh;
+    if (!(a->action->by & a->by))
+        return th_fail(error, TH_FORBIDDEN, "not-yours-to-do", "这一步不由您办理", "This step is not yours to do");
+    th_status status = th_machine_allows(a->cases->machine, c->state, a->action, error);
+    if (status)
+        return status;
+    th_uuid7(&a->cases->env, a->request);
+    a->event_json = th_strf(a->arena, "{\"kind\":\"requested\",\"action\":\"%.*s\",\"by\":\"%.*s\",\"request\":\"%s\"}",
+                            TH_FMT(a->action->name), TH_FMT(th_by_name(a->by)), a->request);
+    th_case_event event = {.kind = TH_STR("requested"), .actor = a->account, .json = a->event_json, .at_us = th_now_us(&a->cases->env)};
+    c->updated_us = event.at_us;
+    status = th_case_copy(a->cases, db, c, &event, &fresh, error);
+    return status ? status : request_send(a, db, c, error);
+}
+
+/* ---- the door ---- */
+
+typedef struct knocking {
+    th_acting a;
+    th_str case_id;
+    const th_who *who;
+} knocking;
 
 static th_status act_write(void *ctx, th_db *db, th_error *error)
 {
-    acting *a = ctx;
+    knocking *k = ctx;
     th_case c;
-    th_case_state next;
-    char action[16] = "";
-    int64_t now = th_now_us(&a->cases->env);
-    const char *kind = kind_of(a->action);
-    th_status status = th_case_get(db, a->case_id, a->arena, &c, error);
-    if (!status)
-        status = right_check(a, &c, error);
+    th_acting *a = &k->a;
+    th_status status = th_case_get(a->cases, db, k->case_id, a->arena, &c, error);
     if (status)
         return status;
-    memcpy(action, a->action.p, a->action.n);
-    status = th_case_transition(c.state, action, &next, error);
-    if (status)
-        return status;
-    bool known_there = c.state != TH_CASE_EVIDENCE; /* before the hand-over the other node has never heard of the case */
-    th_case_event event = {.kind = th_str_of(kind), .actor = a->who->account, .json = a->event_json, .at_us = now};
-    c.state = next;
-    th_str outcome = th_json_str(a->body, "outcome");
-    if (outcome.n)
-        c.outcome = outcome;
-    status = th_case_event_put(a->cases, db, c.id, &event, NULL, error);
-    if (!status)
-        status = th_case_state_set(db, c.id, next, outcome.n ? outcome : (th_str){NULL, 0}, c.due_us, now, error);
-    /* The other copy: the owner tells the origin, and the origin (a withdrawal) tells the owner. */
-    th_str other = th_str_is(c.owner, a->cases->code) ? c.origin : c.owner;
-    if (!status && known_there)
-        status = th_case_event_send(a->cases, db, &c, other, &event, error);
-    if (!status && next == TH_CASE_WITHDRAWN)
-        status = th_consents_end(a->cases, db, &c, now, a->arena, error);
+    unsigned by = th_case_by(a->cases, &c, k->who);
+    bool owner = th_str_is(c.owner, a->cases->code), before = c.state->phase == TH_PHASE_COLLECTING;
+    if (!by)
+        return th_fail(error, TH_NOT_FOUND, "no-case", "没有这个办件", "There is no such case");
+    if (!(a->action->by & by))
+        return !owner && (k->who->roles & TH_ROLE_CLERK)
+                   ? th_fail(error, TH_FORBIDDEN, "not-the-owner", "该办件由另一节点决定", "Another node decides this case")
+                   : th_fail(error, TH_FORBIDDEN, "not-yours-to-do", "这一步不由您办理", "This step is not yours to do");
+    a->by = a->action->by & by;
+    /* Until it is handed over, the node where it was started writes it. */
+    status = owner || before ? th_act_owned(a, db, &c, error) : th_act_requested(a, db, &c, error);
+    /* Whoever withdraws ends every agreement given for the case at once, whatever the owner will say. */
+    if (!status && th_str_is(a->action->name, "withdraw"))
+        status = th_consents_end(a->cases, db, &c, th_now_us(&a->cases->env), a->arena, error);
     return status;
 }
 
@@ -103,33 +176,20 @@ th_status th_cases_act(th_cases *cases, th_str case_id, th_str action, th_str js
 {
     th_arena arena;
     th_error local = {0};
-    acting a = {.cases = cases, .case_id = case_id, .action = action, .json = json.n ? json : TH_STR("{}"), .who = who,
-                .arena = &arena};
-    const char *kind = kind_of(action);
     if (!error)
         error = &local;
-    if (!kind || action.n >= 16)
+    const th_action *known = th_machine_action(cases->machine, action);
+    if (!known || (known->by & (TH_BY_NODE | TH_BY_TIMER | TH_BY_ASSIST)))
         return th_fail(error, TH_NOT_FOUND, "no-action", "没有这个操作", "There is no such action");
-    th_arena_open(&arena, 4u << 20);
-    th_status status = th_json_parse(a.json, &arena, &a.body, error);
+    th_arena_open(&arena, 8u << 20);
+    knocking k = {.a = {.cases = cases, .action = known, .account = who->account, .arena = &arena}, .case_id = case_id, .who = who};
+    th_status status = th_json_parse(json.n ? json : TH_STR("{}"), &arena, &k.a.body, error);
     if (!status)
-        status = words_check(&a, error);
-    if (!status) {
-        th_buf buf;
-        th_buf_open(&buf, &arena, 16 * 1024);
-        th_pen pen = th_pen_on(&buf);
-        th_pen_object(&pen);
-        th_pen_ktext(&pen, "kind", kind);
-        for (const th_json *m = th_json_first(a.body); m; m = th_json_next(a.body, m)) {
-            th_pen_key_str(&pen, m->key);
-            th_pen_str(&pen, m->text);
-        }
-        th_pen_end(&pen, '}');
-        a.event_json = th_buf_view(&buf);
-        status = th_buf_ok(&buf) ? th_cases_write(cases, act_write, &a, error) : TH_TOO_LARGE;
-    }
+        status = th_action_body_check(known, cases->rules, k.a.body, error);
     if (!status)
-        th_case_told(cases, case_id, a.event_json);
+        status = th_cases_write(cases, act_write, &k, error);
+    if (!status)
+        th_case_told(cases, case_id, k.a.event_json);
     th_arena_close(&arena);
     return status;
 }

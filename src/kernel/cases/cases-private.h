@@ -2,16 +2,12 @@
 #ifndef TH_CASES_PRIVATE_H
 #define TH_CASES_PRIVATE_H
 #include "kernel/cases/cases.h"
+#include "kernel/cases/fold.h"
 #include "kernel/records/ids.h"
 
 #include <pthread.h>
 
 enum { TH_CASE_WATCHERS_MAX = 8, TH_FORM_MAX = 32 * 1024, TH_NOTE_MAX = 2000 };
-
-typedef enum th_case_state {
-    TH_CASE_DRAFT, TH_CASE_EVIDENCE, TH_CASE_HANDED_OVER, TH_CASE_RECEIVED, TH_CASE_ACCEPTED, TH_CASE_DECIDED, TH_CASE_DELIVERED,
-    TH_CASE_WITHDRAWN,
-} th_case_state;
 
 struct th_cases {
     char code[TH_CODE_TEXT];
@@ -26,6 +22,10 @@ struct th_cases {
     size_t item_count;
     const th_calendar *calendar;
     const th_clock_rules *rules;
+    const th_machine *machine;
+    th_clock_terms law_terms; /* of items that are not listed any more */
+    struct { th_case_effect effect; void *ctx; } effects[TH_CASE_WATCHERS_MAX];
+    size_t effect_count;
     struct { th_case_watcher watcher; void *ctx; } watchers[TH_CASE_WATCHERS_MAX];
     size_t watcher_count;
     th_topic *topic; /* every event, for the pages that follow a case */
@@ -36,15 +36,10 @@ struct th_cases {
 /* One row of cases_case. */
 typedef struct th_case {
     char id[TH_ID_TEXT];
-    th_str number, item, origin, owner, outcome, subject, account, office, applicant_name, id_masked, secret;
-    th_case_state state;
+    th_str number, item, origin, owner, outcome, subject, account, office, applicant_name, id_masked, secret, clock;
+    const th_case_state *state;
     int64_t due_us, created_us, updated_us;
 } th_case;
-
-const char *th_case_state_name(th_case_state state);
-TH_MUST_USE bool th_case_state_parse(th_str name, th_case_state *ret_state);
-/* May `action` happen in `state`, at which node, and what comes of it? TH_CONFLICT "case-state". */
-TH_MUST_USE th_status th_case_transition(th_case_state state, const char *action, th_case_state *ret_next, th_error *error);
 
 /* load.c */
 int64_t th_case_due_us(const th_cases *cases, const th_case_item *item, int64_t accepted_us); /* what the item promises, from that day on */
@@ -53,31 +48,65 @@ th_str th_item_owner(const th_case_item *item, const th_json *form);
 TH_MUST_USE th_status th_items_load(th_cases *cases, const th_case_file *files, size_t n, th_error *error);
 
 /* rows.c: the tables, inside the writer's transaction or on a reader */
-TH_MUST_USE th_status th_case_get(th_db *db, th_str id, th_arena *arena, th_case *ret_case, th_error *error);
+TH_MUST_USE th_status th_case_get(th_cases *cases, th_db *db, th_str id, th_arena *arena, th_case *ret_case, th_error *error);
 TH_MUST_USE th_status th_case_insert(th_db *db, const th_case *c, th_error *error);
-TH_MUST_USE th_status th_case_state_set(th_db *db, const char *id, th_case_state state, th_str outcome, int64_t due_us,
-                                        int64_t now_us, th_error *error);
-/* Append an event of this node; false in *ret_new when (node, origin_seq) stands already (a copy arrived again). */
 typedef struct th_case_event {
     th_str node, kind, actor, json, message;
     int64_t origin_seq; /* 0 = this node's next */
     int64_t at_us;
+    unsigned by;
 } th_case_event;
-TH_MUST_USE th_status th_case_event_put(th_cases *cases, th_db *db, const char *id, th_case_event *event, bool *ret_new,
-                                        th_error *error);
+/* What a case's fold needs of its item; a case of an item that is no longer listed keeps the law's own terms. */
+th_fold_in th_case_fold_in(const th_cases *cases, th_str item);
+/* All events of the case, folded. */
+TH_MUST_USE th_status th_case_fold(th_cases *cases, th_db *db, const th_case *c, th_arena *arena, th_fold *ret_fold, th_error *error);
+/* The writing owner's one way to change a case: step, append, and bring the row up to date; *c and *fold follow. */
+TH_MUST_USE th_status th_case_append(th_cases *cases, th_db *db, th_case *c, th_fold *fold, th_case_event *event, th_error *error);
+/* What happened at this node and moves nothing (an agreement taken back): through the fold while this node writes the case, else on the copy. */
+TH_MUST_USE th_status th_case_note(th_cases *cases, th_db *db, th_case *c, th_case_event *event, th_arena *arena, th_error *error);
+/* Does this node write the case? Its owner does; until it is handed over, the node where it was started. */
+bool th_case_written_here(const th_cases *cases, const th_case *c);
+/* A copy's way: an event that the owner (or this node) noted, and the state as the owner says it. *ret_new false: it stands already. */
+TH_MUST_USE th_status th_case_copy(th_cases *cases, th_db *db, th_case *c, th_case_event *event, bool *ret_new, th_error *error);
+
 /* {"number","item","form":{…},"id_number","name"} sealed for this node. */
 TH_MUST_USE th_status th_case_secret_seal(th_cases *cases, const char *id, th_str json, th_arena *arena, th_str *ret_sealed);
 TH_MUST_USE th_status th_case_secret_open(th_cases *cases, const char *id, th_str sealed, th_arena *arena, const th_json **ret_json,
                                           th_error *error);
 void th_id_mask(th_str id_number, char ret_masked[24]);
 
-/* start.c, evidence.c, handover.c, act.c, show.c */
+/* start.c, evidence.c, handover.c, act.c, request.c, consult.c, show.c */
 TH_MUST_USE th_status th_evidence_ask(th_cases *cases, th_str case_id, th_error *error);
 TH_MUST_USE th_status th_handover_when_ready(th_cases *cases, th_db *db, const char *case_id, th_error *error);
 TH_MUST_USE th_status th_case_submitted_apply(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer,
                                               th_error *error);
 TH_MUST_USE th_status th_case_event_apply(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer,
                                           th_error *error);
+TH_MUST_USE th_status th_case_request_apply(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer,
+                                            th_error *error);
+TH_MUST_USE th_status th_case_consult_apply(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer,
+                                            th_error *error);
+
+typedef struct th_acting { /* one action by somebody, on its way into a case */
+    th_cases *cases;
+    const th_action *action;
+    const th_json *body;   /* what was said, checked */
+    th_str account;        /* absent: a timer, or a person at another node */
+    unsigned by;
+    char request[TH_ID_TEXT]; /* "" or the request that asked for it */
+    th_arena *arena;
+    th_str event_json;     /* made by th_act_owned */
+} th_acting;
+/* Who is `who` to this case, here? Bits of TH_BY_…; 0 = nobody. */
+unsigned th_case_by(const th_cases *cases, const th_case *c, const th_who *who);
+/* In the owner's transaction: do it, tell the origin and whom it concerns. */
+TH_MUST_USE th_status th_act_owned(th_acting *a, th_db *db, th_case *c, th_error *error);
+/* In the transaction of a node that is not the owner: note that it was asked, and ask. */
+TH_MUST_USE th_status th_act_requested(th_acting *a, th_db *db, th_case *c, th_error *error);
+/* The owner asks another administration. */
+TH_MUST_USE th_status th_consult_send(th_acting *a, th_db *db, const th_case *c, th_error *error);
+void th_case_timers_tick(th_cases *cases);
+
 /* Tell the other node (origin or owner) of an event, in the same transaction. */
 TH_MUST_USE th_status th_case_event_send(th_cases *cases, th_db *db, const th_case *c, th_str to, const th_case_event *event,
                                          th_error *error);
@@ -95,10 +124,10 @@ th_handled th_cases_revoke(th_request *rq);
 th_handled th_cases_post(th_request *rq);
 th_handled th_cases_list(th_request *rq);
 th_handled th_cases_get(th_request *rq);
-th_handled th_cases_accept(th_request *rq);
-th_handled th_cases_decide(th_request *rq);
-th_handled th_cases_deliver(th_request *rq);
-th_handled th_cases_withdraw(th_request *rq);
+th_handled th_cases_action(th_request *rq);
 th_handled th_cases_events(th_request *rq);
 th_handled th_cases_one_events(th_request *rq);
+th_handled th_consults_list(th_request *rq);
+th_handled th_consult_answer(th_request *rq);
+void th_case_action_write(const th_cases *cases, const th_action *action, th_pen *pen);
 #endif

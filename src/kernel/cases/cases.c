@@ -16,6 +16,8 @@ static th_status types_add(th_cases *cases, th_error *error)
     const th_message_type types[] = {
         {.type = "case.submitted", .apply = th_case_submitted_apply, .ctx = cases},
         {.type = "case.event", .apply = th_case_event_apply, .ctx = cases},
+        {.type = "case.request", .apply = th_case_request_apply, .ctx = cases},
+        {.type = "case.consult", .apply = th_case_consult_apply, .ctx = cases},
     };
     for (size_t i = 0; i < TH_COUNT(types); i++)
         if (th_exchange_type_add(cases->exchange, &types[i]))
@@ -43,6 +45,10 @@ th_status th_cases_open(const th_cases_options *o, th_cases **ret_cases, th_erro
     th_status status = th_calendar_read(th_str_keep(&cases->arena, o->calendar), &cases->arena, &cases->calendar, error);
     if (!status)
         status = th_clock_rules_read(th_str_keep(&cases->arena, o->clocks), &cases->arena, &cases->rules, error);
+    if (!status)
+        status = th_clock_terms_read(cases->rules, NULL, &cases->law_terms, error);
+    if (!status)
+        status = th_machine_read(o->machine, &cases->arena, &cases->machine, error);
     if (!status)
         status = th_items_load(cases, o->items, o->item_count, error);
     if (!status)
@@ -88,6 +94,15 @@ th_status th_cases_watch(th_cases *cases, th_case_watcher watcher, void *ctx)
     }
     pthread_mutex_unlock(&cases->lock);
     return status;
+}
+
+th_status th_cases_on_event(th_cases *cases, th_case_effect effect, void *ctx)
+{
+    if (cases->effect_count == TH_CASE_WATCHERS_MAX)
+        return TH_TOO_LARGE;
+    cases->effects[cases->effect_count].effect = effect;
+    cases->effects[cases->effect_count++].ctx = ctx;
+    return TH_OK;
 }
 
 /* Subscribers of the topic learn only which case moved; what it says they ask for with their own rights. */

@@ -5,8 +5,8 @@
  * node keeps the same timeline. Evidence is asked at registers (verify) instead of uploaded; each answer keeps its receipt.
  * Promises  A committed event is never lost and never doubled, whatever dies when. A transition that the table does not allow is
  *           TH_CONFLICT "case-state" and changes nothing. Replaying the events gives the state that is stored.
- * States    draft → evidence → handed_over → received → accepted → decided → delivered; withdrawn from any before decided; refused as an
- *           outcome of decided. (The full table of the service comes on top as data.)
+ * States    Rows of data: region/<region>/cases.json (machine.h). Only the writing owner changes a case; others ask it to ("case.request")
+ *           and keep a copy that follows its events.
  * Tables    cases_*. First key column: the case.
  */
 #ifndef TH_KERNEL_CASES_H
@@ -25,7 +25,7 @@ typedef struct th_cases_options {
     const char *code;
     const th_case_file *items; /* copied */
     size_t item_count;
-    th_str calendar, clocks; /* region/<region>/calendar/working-days.json and clocks.json; read when opening */
+    th_str calendar, clocks, machine; /* region/<region>/calendar/working-days.json, clocks.json and cases.json; read when opening */
     th_store *store;
     th_writer *writer;
     const th_env *env;
@@ -75,7 +75,7 @@ typedef struct th_case_start {
     void *priv;
 } th_case_start;
 TH_MUST_USE th_status th_cases_start(th_cases *cases, th_case_start *start, th_error *error);
-/* accept | decide | deliver | withdraw, as the routes do; blocking. */
+/* Any action of the machine, as the routes do; blocking. At a node that is not the owner it becomes a request to it. */
 TH_MUST_USE th_status th_cases_act(th_cases *cases, th_str case_id, th_str action, th_str json, const th_who *who, th_error *error);
 /* The case as JSON, as the route shows it to staff. */
 TH_MUST_USE th_status th_cases_show(th_cases *cases, th_db *db, th_str case_id, const th_who *who, th_arena *arena, th_str *ret_json,
@@ -83,6 +83,19 @@ TH_MUST_USE th_status th_cases_show(th_cases *cases, th_db *db, th_str case_id, 
 /* Told of every committed event of any case (writer's thread; short). */
 typedef void (*th_case_watcher)(void *ctx, th_str case_id, th_str event_json);
 TH_MUST_USE th_status th_cases_watch(th_cases *cases, th_case_watcher watcher, void *ctx);
+/* Called in the owner's transaction for every event that it appends: what must be true at the same moment (a certificate issued with the
+ * decision). Failing undoes the event. Register before the node serves. */
+typedef struct th_case_brief {
+    th_str id, number, item, origin, subject, outcome, state;
+    int64_t at_us;
+    const th_json *secret; /* {"id_number","name","form"} */
+} th_case_brief;
+typedef th_status (*th_case_effect)(void *ctx, th_db *db, const th_case_brief *brief, th_str kind, const th_json *body, th_arena *arena,
+                                    th_error *error);
+TH_MUST_USE th_status th_cases_on_event(th_cases *cases, th_case_effect effect, void *ctx);
+/* Fold every case that this node owns again from its events and compare with its row, its chain with the stored one. TH_CORRUPT names the first
+ * that differs. */
+TH_MUST_USE th_status th_cases_check(th_cases *cases, int64_t *ret_cases, int64_t *ret_events, th_error *error);
 /* Once a second or so: evidence that was not answered is asked again. */
 void th_cases_tick(th_cases *cases);
 #endif

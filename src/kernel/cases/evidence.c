@@ -52,6 +52,7 @@ static void event_compose(asking *a, const char *state)
     th_buf_open(&buf, &a->arena, 16 * 1024);
     th_pen pen = th_pen_on(&buf);
     th_pen_object(&pen);
+    th_pen_ktext(&pen, "kind", "evidence");
     th_pen_kstr(&pen, "evidence", a->evidence);
     th_pen_ktext(&pen, "state", state);
     if (a->ask.status == TH_OK && th_json_parse(a->ask.answer, &a->arena, &root, NULL) == TH_OK && th_json_get(root, "results"))
@@ -104,7 +105,10 @@ static th_status answer_apply(th_change *change, th_db *db, th_error *error)
     if (status || !changed)
         return status;
     th_case_event event = {.kind = TH_STR("evidence"), .json = a->event_json, .message = th_str_of(a->ask.id), .at_us = now};
-    status = th_case_event_put(a->cases, db, a->case_id, &event, NULL, error);
+    th_case c;
+    status = th_case_get(a->cases, db, th_str_of(a->case_id), &a->arena, &c, error);
+    if (!status)
+        status = th_case_note(a->cases, db, &c, &event, &a->arena, error);
     if (!status)
         status = th_handover_when_ready(a->cases, db, a->case_id, error);
     return status;
@@ -215,7 +219,7 @@ static th_status claim_apply(th_change *change, th_db *db, th_error *error)
 {
     claiming *k = change->ctx;
     int64_t now = th_now_us(&k->cases->env);
-    th_status status = th_case_get(db, th_str_of(k->case_id), &k->arena, &k->c, error);
+    th_status status = th_case_get(k->cases, db, th_str_of(k->case_id), &k->arena, &k->c, error);
     if (!status)
         status = rows_claim(k->cases, db, th_str_of(k->case_id), now, &k->arena, &k->rows, error);
     if (!status && k->rows.n) {
@@ -267,6 +271,7 @@ th_status th_evidence_ask(th_cases *cases, th_str case_id, th_error *error)
 /* After a start, a crash or a cut: whatever still waits and is due. */
 void th_cases_tick(th_cases *cases)
 {
+    th_case_timers_tick(cases);
     th_db *db;
     th_arena arena;
     th_rows rows = {0};

@@ -60,19 +60,18 @@ static th_status submission_write(th_cases *cases, th_db *db, const th_case *c, 
     return status;
 }
 
-static th_status handed_over(th_cases *cases, th_db *db, th_case *c, th_error *error)
+/* Leaving, and when it is decided here too, arriving in the same commit. */
+static th_status handed_over(th_cases *cases, th_db *db, th_case *c, th_arena *arena, th_error *error)
 {
     int64_t now = th_now_us(&cases->env);
-    bool here = th_str_is(c->owner, cases->code);
-    th_case_event event = {.kind = TH_STR("handed_over"), .json = TH_STR("{}"), .at_us = now};
-    th_status status = th_case_event_put(cases, db, c->id, &event, NULL, error);
-    if (!status && here) {
-        th_case_event received = {.kind = TH_STR("received"), .json = TH_STR("{}"), .at_us = now};
-        status = th_case_event_put(cases, db, c->id, &received, NULL, error);
-    }
+    th_fold fold;
+    th_case_event left = {.kind = TH_STR("handed_over"), .json = TH_STR("{\"kind\":\"handed_over\"}"), .at_us = now};
+    th_case_event received = {.kind = TH_STR("received"), .json = TH_STR("{\"kind\":\"received\"}"), .at_us = now};
+    th_status status = th_case_fold(cases, db, c, arena, &fold, error);
     if (!status)
-        status = th_case_state_set(db, c->id, here ? TH_CASE_RECEIVED : TH_CASE_HANDED_OVER, (th_str){NULL, 0}, c->due_us, now,
-                                   error);
+        status = th_case_append(cases, db, c, &fold, &left, error);
+    if (!status && th_str_is(c->owner, cases->code))
+        status = th_case_append(cases, db, c, &fold, &received, error);
     return status;
 }
 
@@ -83,8 +82,8 @@ th_status th_handover_when_ready(th_cases *cases, th_db *db, const char *case_id
     th_buf buf;
     bool complete = false;
     th_arena_open(&arena, 4u << 20);
-    th_status status = th_case_get(db, th_str_of(case_id), &arena, &c, error);
-    if (status || c.state != TH_CASE_EVIDENCE)
+    th_status status = th_case_get(cases, db, th_str_of(case_id), &arena, &c, error);
+    if (status || c.state->phase != TH_PHASE_COLLECTING)
         goto out;
     th_buf_open(&buf, &arena, TH_LINE_MAX - 2048);
     th_pen pen = th_pen_on(&buf);
@@ -99,7 +98,7 @@ th_status th_handover_when_ready(th_cases *cases, th_db *db, const char *case_id
         status = th_outbox_put(cases->exchange, db, c.owner, "case.submitted", th_str_of(c.id), c.item, th_str_of(c.id), c.office,
                                th_buf_view(&buf), error);
     if (!status)
-        status = handed_over(cases, db, &c, error);
+        status = handed_over(cases, db, &c, &arena, error);
 out:
     th_arena_close(&arena);
     return status;
@@ -109,6 +108,7 @@ th_status th_case_event_send(th_cases *cases, th_db *db, const th_case *c, th_st
 {
     th_arena arena;
     th_buf buf;
+    th_case row;
     if (th_str_is(to, cases->code))
         return TH_OK;
     th_arena_open(&arena, 256 * 1024);
@@ -119,9 +119,11 @@ th_status th_case_event_send(th_cases *cases, th_db *db, const th_case *c, th_st
     th_pen_kint(&pen, "seq", event->origin_seq);
     th_pen_kint(&pen, "at_us", event->at_us);
     th_pen_kstr(&pen, "kind", event->kind);
-    th_pen_ktext(&pen, "state", th_case_state_name(c->state));
+    th_pen_kstr(&pen, "state", c->state->id);
     th_pen_kstr(&pen, "outcome", c->outcome);
     th_pen_kint(&pen, "due_us", c->due_us);
+    if (th_case_get(cases, db, th_str_of(c->id), &arena, &row, NULL) == TH_OK && row.clock.n)
+        th_pen_kraw(&pen, "clock", row.clock);
     th_pen_kraw(&pen, "event", event->json);
     th_pen_end(&pen, '}');
     th_status status = th_buf_ok(&buf) ? th_outbox_put(cases->exchange, db, to, "case.event", th_str_of(c->id), c->item,
@@ -176,7 +178,7 @@ static th_status arrival_read(th_cases *cases, const th_message *m, const th_cas
     c->item = code;
     c->origin = th_str_keep(arena, th_str_of(m->from));
     c->owner = th_str_keep(arena, th_str_of(cases->code));
-    c->state = TH_CASE_RECEIVED;
+    c->state = th_machine_state(cases->machine, TH_STR("evidence"));
     c->office = item->office;
     c->applicant_name = name;
     th_id_mask(id_number, masked);
@@ -191,19 +193,22 @@ static th_status arrival_read(th_cases *cases, const th_message *m, const th_cas
     return th_case_secret_seal(cases, c->id, secret->raw, arena, &c->secret);
 }
 
-static th_status arrival_keep(th_cases *cases, th_db *db, th_case *c, const th_message *m, th_error *error)
+/* The owner's first two events: that it was submitted, as the origin says, and that it arrived. By agreement the clock of the law runs from the
+ * stamp of the window that collected it. */
+static th_status arrival_keep(th_cases *cases, th_db *db, th_case *c, const th_message *m, th_arena *arena, th_error *error)
 {
-    bool fresh;
-    th_case_event submitted = {.node = c->origin, .origin_seq = 1, .kind = TH_STR("submitted"), .json = TH_STR("{}"),
+    th_fold fold = {0};
+    th_case_event submitted = {.node = c->origin, .origin_seq = 1, .kind = TH_STR("submitted"), .json = TH_STR("{\"kind\":\"submitted\"}"),
                                .at_us = c->created_us};
-    th_case_event received = {.kind = TH_STR("received"), .json = TH_STR("{}"), .message = th_str_of(m->id), .at_us = c->updated_us};
-    th_status status = th_case_insert(db, c, error);
+    th_str json = th_strf(arena, "{\"kind\":\"received\",\"stamp_us\":%lld}", (long long)c->created_us);
+    th_case_event received = {.kind = TH_STR("received"), .json = json, .message = th_str_of(m->id), .at_us = c->updated_us};
+    th_status status = json.p ? th_case_insert(db, c, error) : TH_NO_MEMORY;
     if (!status)
         status = evidence_keep(db, c->id, th_json_get(m->body, "evidence"), error);
     if (!status)
-        status = th_case_event_put(cases, db, c->id, &submitted, &fresh, error);
+        status = th_case_append(cases, db, c, &fold, &submitted, error);
     if (!status)
-        status = th_case_event_put(cases, db, c->id, &received, &fresh, error);
+        status = th_case_append(cases, db, c, &fold, &received, error);
     if (!status)
         status = th_case_event_send(cases, db, c, c->origin, &received, error);
     return status;
@@ -217,14 +222,14 @@ th_status th_case_submitted_apply(void *ctx, th_db *db, const th_message *m, th_
     th_status status = arrival_read(cases, m, &item, &c, arena, error);
     if (status)
         return status;
-    status = th_case_get(db, th_str_of(c.id), arena, &known, NULL);
+    status = th_case_get(cases, db, th_str_of(c.id), arena, &known, NULL);
     if (status == TH_OK) /* the same case again under another message: nothing more happens */
         return th_str_eq(known.origin, c.origin) ? TH_OK
                                                  : th_fail(error, TH_CONFLICT, "case-exists", "办件编号已被另一节点使用",
                                                            "Another node's case has this id");
     if (status != TH_NOT_FOUND)
         return status;
-    status = arrival_keep(cases, db, &c, m, error);
+    status = arrival_keep(cases, db, &c, m, arena, error);
     answer->body = TH_STR("{\"received\":true}");
     memcpy(answer->subject, c.subject.p, 32);
     answer->subject[32] = 0;
@@ -235,44 +240,36 @@ th_status th_case_submitted_apply(void *ctx, th_db *db, const th_message *m, th_
     return status;
 }
 
-/* A withdrawal and an act of the owner may cross on their way. The owner's copy decides: what it had decided before it heard of the
- * withdrawal stands, anything less gives way; and the origin, once withdrawn, is moved by a decision only. Both copies then agree. */
-static bool moves(const th_case *c, bool by_owner, th_case_state state)
-{
-    th_case_state next;
-    if (by_owner)
-        return c->state != TH_CASE_WITHDRAWN || state == TH_CASE_DECIDED || state == TH_CASE_DELIVERED;
-    return th_case_transition(c->state, "withdraw", &next, NULL) == TH_OK;
-}
-
+/* One event of a case that another node owns: the copy here follows. */
 th_status th_case_event_apply(void *ctx, th_db *db, const th_message *m, th_arena *arena, th_answer *answer, th_error *error)
 {
     th_cases *cases = ctx;
     th_case c;
-    th_case_state state;
     th_str id, kind;
-    const th_json *b = m->body, *json = th_json_get(b, "event");
+    const th_json *b = m->body, *json = th_json_get(b, "event"), *clock = th_json_get(b, "clock");
     bool fresh = false;
     bool ok = th_json_want_str(b, "/body", "case", TH_ID_TEXT - 1, &id, error);
     ok = th_json_want_str(b, "/body", "kind", 32, &kind, error) && ok;
     if (!ok)
         return TH_INVALID;
     int64_t seq = th_json_int(b, "seq", 0), at = th_json_int(b, "at_us", m->at_us);
-    if (seq < 1 || !th_case_state_parse(th_json_str(b, "state"), &state))
+    const th_case_state *state = th_machine_state(cases->machine, th_json_str(b, "state"));
+    if (seq < 1 || !state)
         return th_fail_field(error, "/body/state", "enum", "未知的办件状态", "Unknown state of a case");
-    th_status status = th_case_get(db, id, arena, &c, error);
+    th_status status = th_case_get(cases, db, id, arena, &c, error);
     if (status)
         return status;
-    /* Only the writing owner moves a case; the origin may withdraw. */
-    bool by_owner = th_str_is(c.owner, m->from), by_origin = th_str_is(c.origin, m->from);
-    if (!by_owner && !(by_origin && th_str_is(kind, "withdrawn")))
+    if (!th_str_is(c.owner, m->from) || th_str_is(c.owner, cases->code))
         return th_fail(error, TH_FORBIDDEN, "not-the-owner", "只有决定该办件的节点可以改变其状态",
                        "Only the node that decides this case may change its state");
     th_case_event event = {.node = th_str_of(m->from), .origin_seq = seq, .kind = kind, .at_us = at,
                            .json = json ? json->raw : TH_STR("{}"), .message = th_str_of(m->id)};
-    status = th_case_event_put(cases, db, c.id, &event, &fresh, error);
-    if (!status && fresh && moves(&c, by_owner, state))
-        status = th_case_state_set(db, c.id, state, th_json_str(b, "outcome"), th_json_int(b, "due_us", c.due_us), at, error);
+    c.state = state;
+    c.outcome = th_json_str(b, "outcome");
+    c.due_us = th_json_int(b, "due_us", c.due_us);
+    c.updated_us = at;
+    c.clock = clock ? clock->raw : (th_str){NULL, 0};
+    status = th_case_copy(cases, db, &c, &event, &fresh, error);
     answer->body = TH_STR("{}");
     if (!status && fresh)
         th_case_told(cases, th_str_of(c.id), event.json);

@@ -53,7 +53,7 @@ static th_status revoke_write(void *ctx, th_db *db, th_error *error)
     th_case c;
     const th_value *row;
     int64_t now = th_now_us(&r->cases->env);
-    th_status status = th_case_get(db, r->case_id, r->arena, &c, error);
+    th_status status = th_case_get(r->cases, db, r->case_id, r->arena, &c, error);
     if (status)
         return status;
     if (!r->who->subject.n || !th_str_eq(r->who->subject, c.subject))
@@ -68,7 +68,7 @@ static th_status revoke_write(void *ctx, th_db *db, th_error *error)
         status = one_revoke(r->cases, db, &c, row, "consent-revoked", now, error);
     th_case_event event = {.kind = TH_STR("consent_revoked"), .actor = r->who->account, .json = r->event_json, .at_us = now};
     if (!status)
-        status = th_case_event_put(r->cases, db, c.id, &event, NULL, error);
+        status = th_case_note(r->cases, db, &c, &event, r->arena, error);
     return status ? status : th_handover_when_ready(r->cases, db, c.id, error);
 }
 

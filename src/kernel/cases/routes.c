@@ -110,11 +110,11 @@ static void row_write(th_cases *cases, th_pen *pen, const th_value *row)
 
 #define LIST_COLUMNS "SELECT id, number, item, origin, owner, state, outcome, applicant_name, due_at, updated_at FROM cases_case "
 
-static const char *list_sql(th_request *rq, th_str view, th_value *ret_key, th_status *ret_status)
+static const char *list_sql(th_request *rq, th_str view, th_value *ret_key, int *ret_n, th_status *ret_status)
 {
     th_cases *cases = rq->module;
     *ret_status = TH_OK;
-    bool clerk = (rq->who.roles & (TH_ROLE_CLERK | TH_ROLE_AUDITOR)) != 0;
+    bool clerk = (rq->who.roles & (TH_ROLE_CLERK | TH_ROLE_HEAD | TH_ROLE_AUDITOR)) != 0;
     if (!view.n)
         view = clerk ? TH_STR("worklist") : TH_STR("mine");
     if (th_str_is(view, "mine") && rq->who.subject.n) {
@@ -124,8 +124,8 @@ static const char *list_sql(th_request *rq, th_str view, th_value *ret_key, th_s
     }
     if (th_str_is(view, "worklist") && clerk) {
         *ret_key = th_v_text(th_str_of(cases->code));
-        return LIST_COLUMNS "WHERE owner = ?1 AND state IN ('received', 'accepted', 'decided') AND (id < ?2 OR ?2 IS NULL) "
-                            "ORDER BY id DESC LIMIT ?3";
+        *ret_n = 4;
+        return LIST_COLUMNS "WHERE open = 1 AND owner = ?1 AND (due_at, id) > (?4, ?2) ORDER BY due_at, id LIMIT ?3";
     }
     if (th_str_is(view, "collected") && clerk) {
         *ret_key = th_v_text(th_str_of(cases->code));
@@ -139,27 +139,41 @@ static const char *list_sql(th_request *rq, th_str view, th_value *ret_key, th_s
     return NULL;
 }
 
+/* A cursor is the last row's id; of the work-list, which goes by what is due, "due~id". */
+static th_status cursor_read(th_request *rq, th_value values[4], int *ret_n)
+{
+    th_str cursor = th_request_query(rq, "cursor"), id = cursor, due = {NULL, 0};
+    int64_t due_us = INT64_MIN;
+    bool ok = true;
+    if (*ret_n == 4 && cursor.n)
+        ok = th_str_cut(&id, '~', &due) && th_parse_i64(due, 0, INT64_MAX, &due_us);
+    if (!ok || (cursor.n && !th_uuid_valid(id)))
+        return th_fail_field(&rq->error, "?cursor", "format", "翻页标记有误", "The cursor is wrong");
+    values[1] = th_v_text(cursor.n ? id : *ret_n == 4 ? TH_STR("") : (th_str){NULL, 0});
+    values[3] = th_v_int(due_us);
+    return TH_OK;
+}
+
 th_handled th_cases_list(th_request *rq)
 {
     th_cases *cases = rq->module;
     th_db *db;
     th_rows rows;
     int64_t limit;
-    th_value values[3];
+    int n = 3;
+    th_value values[4];
     th_status status;
-    const char *sql = list_sql(rq, th_request_query(rq, "view"), &values[0], &status);
-    th_str cursor = th_request_query(rq, "cursor");
-    if (!status && cursor.n && !th_uuid_valid(cursor))
-        status = th_fail_field(&rq->error, "?cursor", "format", "翻页标记有误", "The cursor is wrong");
+    const char *sql = list_sql(rq, th_request_query(rq, "view"), &values[0], &n, &status);
+    if (!status)
+        status = cursor_read(rq, values, &n);
     if (!status)
         status = th_request_query_int(rq, "limit", 1, 200, 50, &limit);
     if (!status)
         status = th_store_acquire(cases->store, &db, &rq->error);
     if (status)
         return th_reply_problem(rq, status, NULL);
-    values[1] = th_v_text(cursor.n ? cursor : (th_str){NULL, 0});
     values[2] = th_v_int(limit);
-    status = th_db_select(db, sql, values, 3, &rq->arena, &rows, &rq->error);
+    status = th_db_select(db, sql, values, (size_t)n, &rq->arena, &rows, &rq->error);
     th_store_release(cases->store, db);
     if (status)
         return th_reply_problem(rq, status, NULL);
@@ -170,7 +184,11 @@ th_handled th_cases_list(th_request *rq)
     for (size_t i = 0; i < rows.n; i++)
         row_write(cases, &pen, th_row(&rows, i));
     th_pen_end(&pen, ']');
-    th_pen_kstr(&pen, "next", (int64_t)rows.n == limit ? th_row(&rows, rows.n - 1)[0].s : (th_str){NULL, 0});
+    const th_value *last = (int64_t)rows.n == limit ? th_row(&rows, rows.n - 1) : NULL;
+    th_str next = {NULL, 0};
+    if (last)
+        next = n == 4 ? th_strf(&rq->arena, "%lld~%.*s", (long long)last[8].i, TH_FMT(last[0].s)) : last[0].s;
+    th_pen_kstr(&pen, "next", next);
     th_pen_end(&pen, '}');
     return th_reply_json(rq, 200);
 }
@@ -182,32 +200,12 @@ th_handled th_cases_get(th_request *rq)
 
 /* ---- acting: blocking writes happen on the pool of I/O threads; the writer's commit is the wait ---- */
 
-static th_handled act(th_request *rq, const char *action)
+th_handled th_cases_action(th_request *rq)
 {
-    th_status status = th_cases_act(rq->module, rq->params[0], th_str_of(action), rq->body, &rq->who, &rq->error);
+    th_status status = th_cases_act(rq->module, rq->params[0], rq->params[1], rq->body, &rq->who, &rq->error);
     if (status)
         return th_reply_problem(rq, status, NULL);
     return case_reply(rq, rq->params[0], 200);
-}
-
-th_handled th_cases_accept(th_request *rq)
-{
-    return act(rq, "accept");
-}
-
-th_handled th_cases_decide(th_request *rq)
-{
-    return act(rq, "decide");
-}
-
-th_handled th_cases_deliver(th_request *rq)
-{
-    return act(rq, "deliver");
-}
-
-th_handled th_cases_withdraw(th_request *rq)
-{
-    return act(rq, "withdraw");
 }
 
 th_handled th_cases_events(th_request *rq)
@@ -232,11 +230,9 @@ th_handled th_cases_one_events(th_request *rq)
     return th_reply_events_for(rq, cases->topic, rq->params[0], (th_str){NULL, 0});
 }
 
-#define PEOPLE (TH_ROLE_CITIZEN | TH_ROLE_CLERK | TH_ROLE_AUDITOR)
+#define PEOPLE (TH_ROLE_CITIZEN | TH_ROLE_CLERK | TH_ROLE_HEAD | TH_ROLE_AUDITOR)
 #define CASE_REF "{\"$ref\":\"#/components/schemas/Case\"}"
-#define ACT_BODY                                                                                                                   \
-    "{\"type\":\"object\",\"properties\":{\"note\":{\"type\":\"string\"},\"outcome\":{\"enum\":[\"approved\",\"refused\"]},"      \
-    "\"reason\":{\"type\":\"string\"},\"law\":{\"type\":\"string\"}}}"
+#define DOERS (TH_ROLE_CITIZEN | TH_ROLE_CLERK | TH_ROLE_HEAD)
 
 static const th_route routes[] = {
     {"POST", "/cases/v1/cases", TH_ROLE_CITIZEN | TH_ROLE_CLERK, TH_BODY_JSON, 64 * 1024, th_cases_post, "startCase",
@@ -247,17 +243,19 @@ static const th_route routes[] = {
      "view:string:mine, worklist, collected or all;cursor:string:From the answer before;limit:integer:1 to 200", false},
     {"GET", "/cases/v1/cases/{id}", PEOPLE, TH_BODY_NONE, 0, th_cases_get, "getCase", "One case with its timeline and evidence", NULL,
      CASE_REF, NULL, false},
-    {"POST", "/cases/v1/cases/{id}:accept", TH_ROLE_CLERK, TH_BODY_JSON, 0, th_cases_accept, "acceptCase", "Accept a received case",
-     ACT_BODY, CASE_REF, NULL, false},
-    {"POST", "/cases/v1/cases/{id}:decide", TH_ROLE_CLERK, TH_BODY_JSON, 0, th_cases_decide, "decideCase",
-     "Decide an accepted case; a refusal needs reason and law", ACT_BODY, CASE_REF, NULL, false},
-    {"POST", "/cases/v1/cases/{id}:deliver", TH_ROLE_CLERK, TH_BODY_JSON, 0, th_cases_deliver, "deliverCase", "Deliver the result",
-     ACT_BODY, CASE_REF, NULL, false},
-    {"POST", "/cases/v1/cases/{id}:withdraw", TH_ROLE_CITIZEN, TH_BODY_JSON, 0, th_cases_withdraw, "withdrawCase",
-     "Withdraw before the decision", ACT_BODY, CASE_REF, NULL, false},
+    {"GET", "/cases/v1/consults", TH_ROLE_CLERK | TH_ROLE_HEAD, TH_BODY_NONE, 0, th_consults_list, "consults",
+     "What other administrations ask this one about their cases", NULL, "{\"type\":\"object\"}", NULL, false},
+    {"POST", "/cases/v1/cases/{id}/consults/{consult}:answer", TH_ROLE_CLERK | TH_ROLE_HEAD, TH_BODY_JSON, 32 * 1024, th_consult_answer,
+     "answerConsult", "Answer what another administration asked",
+     "{\"type\":\"object\",\"required\":[\"opinion\",\"text\"],\"properties\":{\"opinion\":{\"enum\":[\"agree\",\"disagree\"]},"
+     "\"text\":{\"type\":\"string\"}}}",
+     "{\"type\":\"object\"}", NULL, false},
     {"POST", "/cases/v1/cases/{id}:revoke", TH_ROLE_CITIZEN, TH_BODY_JSON, 1024, th_cases_revoke, "revokeConsent",
      "Take back the agreement to one evidence",
      "{\"type\":\"object\",\"required\":[\"evidence\"],\"properties\":{\"evidence\":{\"type\":\"string\"}}}", CASE_REF, NULL, false},
+    {"POST", "/cases/v1/cases/{id}:{action}", DOERS, TH_BODY_JSON, 64 * 1024, th_cases_action, "actOnCase",
+     "Any step that the case's `steps` offer, with the fields that the step names: accept, correct, decide, deliver, withdraw, rate, appeal …",
+     "{\"type\":\"object\"}", CASE_REF, NULL, false},
     {"GET", "/cases/v1/cases/{id}/events", PEOPLE, TH_BODY_NONE, 0, th_cases_one_events, "streamCase",
      "Server-sent events: this case moved", NULL, NULL, NULL, false},
     {"GET", "/cases/v1/events", TH_ROLE_CLERK | TH_ROLE_AUDITOR, TH_BODY_NONE, 0, th_cases_events, "streamCases",

@@ -1,7 +1,8 @@
 -- migration 1: cases, their events, their evidence
 
 -- The state that the events of a case give, for lists; rebuilt from them at will.
--- writer: 1 when this node is the case's writing owner. secret: the applicant's number and form, sealed with the node's key.
+-- open: 1 while this node, its writing owner, has something to do. timer_at: when something happens by itself here. clock: as the owner said it
+-- last (copies). secret: the applicant's number and form, sealed with the node's key.
 -- distribute: id
 CREATE TABLE cases_case (
     id TEXT PRIMARY KEY,
@@ -18,13 +19,17 @@ CREATE TABLE cases_case (
     id_masked TEXT NOT NULL,
     secret BLOB NOT NULL,
     due_at BIGINT,
+    timer_at BIGINT,
+    open BIGINT NOT NULL,
+    clock TEXT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 );
 CREATE INDEX cases_case_subject ON cases_case (subject, id);
-CREATE INDEX cases_case_state ON cases_case (state, due_at);
+CREATE INDEX cases_case_worklist ON cases_case (open, due_at, id);
+CREATE INDEX cases_case_timer ON cases_case (timer_at);
 
--- node: where the event happened; its own sequence there is origin_seq: (node, origin_seq) is the same on every copy.
+-- chain: hash over all events up to this one, in the order of seq. node: where the event happened; its own sequence there is origin_seq: (node, origin_seq) is the same on every copy.
 -- distribute: case_id
 CREATE TABLE cases_event (
     case_id TEXT NOT NULL,
@@ -36,6 +41,7 @@ CREATE TABLE cases_event (
     actor TEXT,
     json TEXT NOT NULL,
     message TEXT,
+    chain BLOB NOT NULL,
     PRIMARY KEY (case_id, seq)
 );
 CREATE UNIQUE INDEX cases_event_origin ON cases_event (case_id, node, origin_seq);
@@ -55,10 +61,26 @@ CREATE TABLE cases_evidence (
     attempts BIGINT NOT NULL,
     next_at BIGINT NOT NULL,
     answered_at BIGINT,
+    revoked_at BIGINT,
     PRIMARY KEY (case_id, evidence)
 );
 CREATE INDEX cases_evidence_waiting ON cases_evidence (state, next_at);
 
--- migration 2: agreements that were taken back
-
-ALTER TABLE cases_evidence ADD COLUMN revoked_at BIGINT;
+-- Asked by another node's case for this office's opinion. state: open, answered, over.
+-- distribute: case_id
+CREATE TABLE cases_consult (
+    case_id TEXT NOT NULL,
+    consult TEXT NOT NULL,
+    asker TEXT NOT NULL,
+    number TEXT NOT NULL,
+    item TEXT NOT NULL,
+    question TEXT NOT NULL,
+    applicant TEXT NOT NULL,
+    state TEXT NOT NULL,
+    opinion TEXT,
+    words TEXT,
+    due_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (case_id, consult)
+);
+CREATE INDEX cases_consult_open ON cases_consult (state, due_at);

@@ -3,25 +3,27 @@
 
 #include <string.h>
 
+/* Events that are no action of the machine. */
 static const struct { const char *kind, *zh, *en; } words[] = {
-    {"submitted", "已提交申请", "Application submitted"},
-    {"evidence", "材料已由登记机关核验", "Evidence answered by the register's owner"},
-    {"handed_over", "已移交决定机关", "Handed over to the deciding office"},
-    {"received", "决定机关已收到", "Received by the deciding office"},
-    {"accepted", "已受理", "Accepted"},
-    {"decided", "已作出决定", "Decided"},
-    {"delivered", "结果已送达", "Result delivered"},
-    {"withdrawn", "申请人已撤回", "Withdrawn by the applicant"},
     {"consent_revoked", "申请人撤回了一项同意", "The applicant took back an agreement"},
+    {"requested", "已向决定机关提出请求", "Asked the deciding office"},
+    {"request_refused", "决定机关未接受该请求", "The deciding office did not take up the request"},
 };
 
-static void kind_words(th_pen *pen, th_str kind)
+static void kind_words(const th_cases *cases, th_pen *pen, th_str kind)
 {
-    for (size_t i = 0; i < TH_COUNT(words); i++)
+    const th_action *action = th_machine_kind(cases->machine, kind);
+    const th_json *done = action ? th_json_get(action->json, "done") : NULL, *law = action ? th_json_get(action->json, "law") : NULL;
+    if (done) {
+        th_pen_kstr(pen, "zh", th_json_str(done, "zh"));
+        th_pen_kstr(pen, "en", th_json_str(done, "en"));
+    }
+    if (law)
+        th_pen_kraw(pen, "law", law->raw);
+    for (size_t i = 0; !done && i < TH_COUNT(words); i++)
         if (th_str_is(kind, words[i].kind)) {
             th_pen_ktext(pen, "zh", words[i].zh);
             th_pen_ktext(pen, "en", words[i].en);
-            return;
         }
 }
 
@@ -55,7 +57,7 @@ static th_status events_write(th_cases *cases, th_db *db, const th_case *c, th_a
         th_pen_ktime(pen, "at", row[2].i);
         place_write(cases, pen, "node", row[1].s);
         th_pen_kstr(pen, "kind", row[3].s);
-        kind_words(pen, row[3].s);
+        kind_words(cases, pen, row[3].s);
         th_pen_kraw(pen, "detail", row[4].s);
         th_pen_kstr(pen, "message", row[5].s);
         th_pen_end(pen, '}');
@@ -118,20 +120,87 @@ static th_status evidence_write(th_cases *cases, th_db *db, const th_case *c, co
     return TH_OK;
 }
 
-static void actions_write(th_cases *cases, const th_case *c, const th_who *who, th_pen *pen)
+/* ---- what the viewer may do next ---- */
+
+void th_case_action_write(const th_cases *cases, const th_action *action, th_pen *pen)
 {
-    static const char *const staff[] = {"accept", "decide", "deliver"};
-    th_case_state next;
+    static const char *const parts[] = {"title", "law", "fields"};
+    th_pen_object(pen);
+    th_pen_kstr(pen, "action", action->name);
+    for (size_t i = 0; i < TH_COUNT(parts); i++) {
+        const th_json *part = th_json_get(action->json, parts[i]);
+        if (part)
+            th_pen_kraw(pen, parts[i], part->raw);
+    }
+    for (size_t i = 0; i < action->field_count; i++)
+        if (action->fields[i].kind == TH_FIELD_SUSPENSION) {
+            th_pen_key(pen, "reasons");
+            th_pen_array(pen);
+            for (size_t k = 0; k < cases->rules->reason_count; k++) {
+                const th_reason *reason = &cases->rules->reasons[k];
+                const th_json *title = th_json_get(reason->json, "title");
+                th_pen_object(pen);
+                th_pen_kstr(pen, "value", reason->name);
+                th_pen_kstr(pen, "zh", th_json_str(title, "zh"));
+                th_pen_kstr(pen, "en", th_json_str(title, "en"));
+                th_pen_kint(pen, "days", reason->days);
+                th_pen_end(pen, '}');
+            }
+            th_pen_end(pen, ']');
+        }
+    th_pen_end(pen, '}');
+}
+
+/* Would the step be taken, its words apart? A trial on a copy of the fold; at a copy of the case only the state is known. */
+static bool possible(const th_cases *cases, const th_case *c, const th_fold *fold, const th_action *a, int64_t now_us)
+{
+    th_error why = {0};
+    if (th_machine_allows(cases->machine, c->state, a, NULL))
+        return false;
+    if (!th_case_written_here(cases, c))
+        return true;
+    th_fold trial = *fold;
+    th_fold_in in = th_case_fold_in(cases, c->item);
+    th_fold_event event = {.kind = a->kind, .at_us = now_us, .json = TH_STR("{}")};
+    /* Missing words are faults of the words, not of the moment. */
+    th_status status = th_fold_step(&in, &trial, &event, &why);
+    return !status || status == TH_INVALID || strcmp(why.type, "suspension-reason") == 0 || strcmp(why.type, "suspension-days") == 0;
+}
+
+static void actions_write(th_cases *cases, const th_case *c, const th_fold *fold, const th_who *who, th_pen *pen)
+{
+    unsigned by = th_case_by(cases, c, who);
+    int64_t now = th_now_us(&cases->env);
+    bool may[TH_ROWS_OF_MACHINE_MAX] = {0};
+    for (size_t i = 0; i < cases->machine->action_count; i++) {
+        const th_action *a = &cases->machine->actions[i];
+        may[i] = (a->by & by) && possible(cases, c, fold, a, now);
+    }
     th_pen_key(pen, "actions");
     th_pen_array(pen);
-    if (th_str_is(c->owner, cases->code) && (who->roles & TH_ROLE_CLERK))
-        for (size_t i = 0; i < TH_COUNT(staff); i++)
-            if (th_case_transition(c->state, staff[i], &next, NULL) == TH_OK)
-                th_pen_text(pen, staff[i]);
-    bool applicant = who->subject.n && th_str_eq(who->subject, c->subject);
-    if (applicant && th_case_transition(c->state, "withdraw", &next, NULL) == TH_OK)
-        th_pen_text(pen, "withdraw");
+    for (size_t i = 0; i < cases->machine->action_count; i++)
+        if (may[i])
+            th_pen_str(pen, cases->machine->actions[i].name);
     th_pen_end(pen, ']');
+    th_pen_key(pen, "steps");
+    th_pen_array(pen);
+    for (size_t i = 0; i < cases->machine->action_count; i++)
+        if (may[i])
+            th_case_action_write(cases, &cases->machine->actions[i], pen);
+    th_pen_end(pen, ']');
+}
+
+static void clock_member(th_cases *cases, const th_case *c, const th_fold *fold, th_pen *pen)
+{
+    th_fold_in in = th_case_fold_in(cases, c->item);
+    th_clock clock = fold->clock;
+    if (th_str_is(c->owner, cases->code) && clock.state != TH_CLOCK_NOTHING) {
+        th_clock_look(&in.clock, &clock, th_now_us(&cases->env));
+        th_pen_key(pen, "clock");
+        th_clock_write(&in.clock, &clock, pen);
+    } else if (c->clock.n) {
+        th_pen_kraw(pen, "clock", c->clock);
+    }
 }
 
 th_status th_cases_show(th_cases *cases, th_db *db, th_str case_id, const th_who *who, th_arena *arena, th_str *ret_json,
@@ -140,13 +209,16 @@ th_status th_cases_show(th_cases *cases, th_db *db, th_str case_id, const th_who
     th_case c;
     th_buf buf;
     const th_json *secret;
-    th_status status = th_case_get(db, case_id, arena, &c, error);
+    th_fold fold = {0};
+    th_status status = th_case_get(cases, db, case_id, arena, &c, error);
     if (status)
         return status;
     bool applicant = who->subject.n && th_str_eq(who->subject, c.subject);
-    if (!applicant && !(who->roles & (TH_ROLE_CLERK | TH_ROLE_AUDITOR)))
+    if (!applicant && !(who->roles & (TH_ROLE_CLERK | TH_ROLE_HEAD | TH_ROLE_AUDITOR)))
         return th_fail(error, TH_NOT_FOUND, "no-case", "没有这个办件", "There is no such case");
     status = th_case_secret_open(cases, c.id, c.secret, arena, &secret, error);
+    if (!status && th_case_written_here(cases, &c))
+        status = th_case_fold(cases, db, &c, arena, &fold, error);
     if (status)
         return status;
     const th_case_item *item = th_cases_item(cases, c.item);
@@ -161,8 +233,13 @@ th_status th_cases_show(th_cases *cases, th_db *db, th_str case_id, const th_who
     th_pen_kstr(&pen, "zh", item ? item->title_zh : c.item);
     th_pen_kstr(&pen, "en", item ? item->title_en : c.item);
     th_pen_end(&pen, '}');
-    th_pen_ktext(&pen, "state", c.state == TH_CASE_DECIDED && th_str_is(c.outcome, "refused") ? "refused" : th_case_state_name(c.state));
-    th_pen_kstr(&pen, "outcome", c.outcome);
+    th_pen_kstr(&pen, "state", th_str_is(c.state->id, "decided") && th_str_is(c.outcome, "refused") ? c.outcome : c.state->id);
+    th_pen_key(&pen, "state_words");
+    th_pen_object(&pen);
+    th_pen_kstr(&pen, "zh", c.state->zh);
+    th_pen_kstr(&pen, "en", c.state->en);
+    th_pen_end(&pen, '}');
+    th_pen_kstr(&pen, "outcome", c.outcome.n ? c.outcome : (th_str){NULL, 0});
     place_write(cases, &pen, "origin", c.origin);
     place_write(cases, &pen, "owner", c.owner);
     th_pen_key(&pen, "applicant");
@@ -180,7 +257,8 @@ th_status th_cases_show(th_cases *cases, th_db *db, th_str case_id, const th_who
     th_pen_ktime(&pen, "updated", c.updated_us);
     th_pen_ktime(&pen, "due", c.due_us);
     th_pen_kbool(&pen, "simulated", item && th_json_bool(item->json, "simulated", false));
-    actions_write(cases, &c, who, &pen);
+    clock_member(cases, &c, &fold, &pen);
+    actions_write(cases, &c, &fold, who, &pen);
     th_pen_end(&pen, '}');
     if (!status && !th_buf_ok(&buf))
         status = TH_TOO_LARGE;

@@ -151,9 +151,10 @@ static th_status start_apply(th_change *change, th_db *db, th_error *error)
 {
     starting *s = change->ctx;
     th_case_event event = {.kind = TH_STR("submitted"), .actor = s->start->account, .json = s->event_json, .at_us = s->c.created_us};
+    th_fold fold = {0};
     th_status status = th_case_insert(db, &s->c, error);
     if (!status)
-        status = th_case_event_put(s->cases, db, s->c.id, &event, NULL, error);
+        status = th_case_append(s->cases, db, &s->c, &fold, &event, error);
     for (size_t i = 0; !status && i < s->item->evidence_count; i++)
         status = evidence_insert(s, db, i, error);
     if (!status && s->item->evidence_count == 0)
@@ -213,7 +214,7 @@ static th_status case_make(starting *s, const th_json *form, th_error *error)
     c->item = s->item->code;
     c->origin = th_str_keep(&s->arena, th_str_of(cases->code));
     c->owner = th_item_owner(s->item, form);
-    c->state = TH_CASE_EVIDENCE;
+    c->state = th_machine_state(cases->machine, TH_STR("evidence"));
     c->subject = s->start->subject;
     c->account = s->start->account;
     c->office = s->start->office;
@@ -221,7 +222,7 @@ static th_status case_make(starting *s, const th_json *form, th_error *error)
     th_id_mask(s->start->applicant_id_number, masked);
     c->id_masked = th_str_keep(&s->arena, th_str_of(masked));
     c->due_us = th_case_due_us(cases, s->item, c->created_us);
-    s->event_json = th_strf(&s->arena, "{\"channel\":\"%s\"}", s->start->office.n ? "counter" : "citizen");
+    s->event_json = th_strf(&s->arena, "{\"kind\":\"submitted\",\"channel\":\"%s\"}", s->start->office.n ? "counter" : "citizen");
     return secret_make(s, form, error);
 }
 

@@ -24,10 +24,12 @@ typedef enum th_role {
     TH_ROLE_AUDITOR = 1 << 5,
     TH_ROLE_SYSTEM = 1 << 6, /* an outside system with an API key */
     TH_ROLE_PEER = 1 << 7,   /* another node, by its TLS key */
+    TH_ROLE_HEAD = 1 << 8,   /* head of an office: extends, overrules; does a clerk's work too */
 } th_role;
 enum {
     TH_ROLE_ANYONE = 0, /* no sign-in needed */
-    TH_ROLE_STAFF = TH_ROLE_CLERK | TH_ROLE_DUTY | TH_ROLE_ACCOUNTANT | TH_ROLE_OPERATOR | TH_ROLE_AUDITOR,
+    TH_ROLE_STAFF = TH_ROLE_CLERK | TH_ROLE_DUTY | TH_ROLE_ACCOUNTANT | TH_ROLE_OPERATOR | TH_ROLE_AUDITOR |
+                    TH_ROLE_HEAD,
 };
 
 typedef struct th_who {

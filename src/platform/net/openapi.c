@@ -11,6 +11,7 @@ typedef struct role_name {
 static const role_name role_names[] = {
     {TH_ROLE_CITIZEN, "citizen"}, {TH_ROLE_CLERK, "clerk"},     {TH_ROLE_DUTY, "duty"},     {TH_ROLE_ACCOUNTANT, "accountant"},
     {TH_ROLE_OPERATOR, "operator"}, {TH_ROLE_AUDITOR, "auditor"}, {TH_ROLE_SYSTEM, "system"}, {TH_ROLE_PEER, "peer"},
+    {TH_ROLE_HEAD, "head"},
 };
 
 static void schema_member(th_pen *pen, const char *key, const char *schema)

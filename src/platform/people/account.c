@@ -9,6 +9,7 @@ extern const char th_people_schema_sql[];
 static const struct { unsigned role; const char *name; } role_names[] = {
     {TH_ROLE_CITIZEN, "citizen"},       {TH_ROLE_CLERK, "clerk"},       {TH_ROLE_DUTY, "duty"},
     {TH_ROLE_ACCOUNTANT, "accountant"}, {TH_ROLE_OPERATOR, "operator"}, {TH_ROLE_AUDITOR, "auditor"},
+    {TH_ROLE_HEAD, "head"},
 };
 
 const char *th_people_schema(void)
