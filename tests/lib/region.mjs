@@ -85,7 +85,7 @@ export class Client {
 }
 
 export class Region {
-  static async make({ people = 200, suites = {}, life = 0, env = {} } = {}) {
+  static async make({ people = 200, suites = {}, life = 0, env = {}, edit } = {}) {
     const r = new Region()
     r.dir = mkdtempSync(join(tmpdir(), 'tonghui-test-'))
     r.env = env
@@ -95,6 +95,7 @@ export class Region {
     const region = JSON.parse(readFileSync(file, 'utf8'))
     for (const member of region.members) if (suites[member.code]) member.suite = suites[member.code]
     writeFileSync(file, JSON.stringify(region))
+    edit?.(r.regionDir)
     r.base = await freeBase()
     r.var = join(r.dir, 'var')
     const store = r.#store()

@@ -74,12 +74,25 @@ static th_status effects_run(th_acting *a, th_db *db, const th_case *c, const th
     return status;
 }
 
+/* Nothing is granted while a paper is still on its way or was let follow later and has not come. */
+static th_status papers_check(th_db *db, const th_case *c, th_arena *arena, th_error *error)
+{
+    const th_value *row;
+    th_value key = th_v_text(th_str_of(c->id));
+    th_status status = th_db_one(db, "SELECT COUNT(*) FROM cases_material WHERE case_id = ?1 AND state <> 'here'", &key, 1, arena, &row, error);
+    if (!status && row[0].i)
+        status = th_fail(error, TH_CONFLICT, "materials-missing", "还有容缺或未到齐的材料，不能准予", "Papers are still to follow; it cannot be granted yet");
+    return status;
+}
+
 th_status th_act_owned(th_acting *a, th_db *db, th_case *c, th_error *error)
 {
     th_fold *fold = th_alloc(a->arena, sizeof *fold);
     if (!fold)
         return TH_NO_MEMORY;
     th_status status = th_case_fold(a->cases, db, c, a->arena, fold, error);
+    if (!status && a->action->clock == TH_CLOCK_DECIDED && th_str_is(th_json_str(a->body, "outcome"), "approved"))
+        status = papers_check(db, c, a->arena, error);
     if (!status)
         status = event_compose(a, c, error);
     th_case_event event = {.kind = a->action->kind, .actor = a->account, .json = a->event_json, .at_us = th_now_us(&a->cases->env),

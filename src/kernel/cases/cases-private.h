@@ -107,6 +107,17 @@ TH_MUST_USE th_status th_act_requested(th_acting *a, th_db *db, th_case *c, th_e
 TH_MUST_USE th_status th_consult_send(th_acting *a, th_db *db, const th_case *c, th_error *error);
 void th_case_timers_tick(th_cases *cases);
 
+/* material_routes.c, material_fetch.c: papers */
+th_handled th_material_post(th_request *rq);
+th_handled th_material_put_bytes(th_request *rq);
+th_handled th_material_get_bytes(th_request *rq);
+void th_material_tick(th_cases *cases);
+/* A paper that `from` has and this node's case needs. */
+TH_MUST_USE th_status th_material_wanted(th_cases *cases, th_db *db, th_str case_id, th_str from, const th_json *said, th_error *error);
+TH_MUST_USE th_status th_case_material_apply(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer,
+                                             th_error *error);
+void th_case_piece_read(void *ctx, th_db *db, const th_message *const *messages, size_t n, th_arena *arena, th_answer **answers);
+
 /* Tell the other node (origin or owner) of an event, in the same transaction. */
 TH_MUST_USE th_status th_case_event_send(th_cases *cases, th_db *db, const th_case *c, th_str to, const th_case_event *event,
                                          th_error *error);

@@ -272,6 +272,7 @@ th_status th_evidence_ask(th_cases *cases, th_str case_id, th_error *error)
 void th_cases_tick(th_cases *cases)
 {
     th_case_timers_tick(cases);
+    th_material_tick(cases);
     th_db *db;
     th_arena arena;
     th_rows rows = {0};

@@ -59,7 +59,7 @@ static th_status clock_apply(const th_fold_in *in, th_fold *fold, const th_actio
         th_clock_look(&in->clock, &fold->clock, at);
         return fold->clock.deemed ? TH_OK : refused(error, "not-yet", "告知补正的期限未到", "The time to tell what is missing is not over");
     }
-    if (a->clock < 0)
+    if (a->clock < 0 || (a->clock == TH_CLOCK_ENDED && fold->clock.state == TH_CLOCK_NOTHING)) /* ended before any clock began */
         return TH_OK;
     if (a->clock == TH_CLOCK_RECEIVED) /* the collecting window's stamp counts */
         at = th_json_int(event->body, "stamp_us", at);

@@ -41,6 +41,44 @@ static th_status evidence_write(th_db *db, const char *case_id, th_pen *pen, th_
     return TH_OK;
 }
 
+/* What was handed in goes along by name and hash; the owner fetches the bytes. Papers that the item needs and that are neither here nor deferred
+ * keep the case from leaving. */
+static th_status materials_write(th_cases *cases, th_db *db, const th_case *c, th_pen *pen, th_arena *arena, bool *ret_complete,
+                                 th_error *error)
+{
+    th_rows rows;
+    const th_case_item *item = th_cases_item(cases, c->item);
+    const th_json *needed = item ? th_json_get(item->json, "materials") : NULL;
+    th_value key = th_v_text(th_str_of(c->id));
+    th_status status = th_db_select(db, "SELECT code, name, mime, size, sha256, state FROM cases_material WHERE case_id = ?1 ORDER BY code", &key, 1,
+                                    arena, &rows, error);
+    if (status)
+        return status;
+    th_pen_key(pen, "materials");
+    th_pen_array(pen);
+    for (size_t i = 0; i < rows.n; i++) {
+        const th_value *row = th_row(&rows, i);
+        bool deferred = th_str_is(row[5].s, "deferred");
+        if (!deferred && !th_str_is(row[5].s, "here"))
+            continue;
+        th_pen_object(pen);
+        th_pen_kstr(pen, "code", row[0].s);
+        th_pen_kstr(pen, "name", row[1].s);
+        th_pen_kstr(pen, "mime", row[2].s);
+        th_pen_kint(pen, "size", deferred ? 0 : row[3].i);
+        th_pen_kstr(pen, "sha256", row[4].s);
+        th_pen_end(pen, '}');
+    }
+    th_pen_end(pen, ']');
+    for (const th_json *m = th_json_first(needed); m; m = th_json_next(needed, m)) {
+        bool found = !th_str_is(th_json_str(m, "obtain"), "upload") || !th_json_bool(m, "required", true);
+        for (size_t i = 0; !found && i < rows.n; i++)
+            found = th_str_eq(th_row(&rows, i)[0].s, th_json_str(m, "id")) && !th_str_is(th_row(&rows, i)[5].s, "uploading");
+        *ret_complete = *ret_complete && found;
+    }
+    return TH_OK;
+}
+
 static th_status submission_write(th_cases *cases, th_db *db, const th_case *c, th_pen *pen, th_arena *arena, bool *ret_complete,
                                   th_error *error)
 {
@@ -54,8 +92,11 @@ static th_status submission_write(th_cases *cases, th_db *db, const th_case *c, 
     th_pen_kstr(pen, "item", c->item);
     th_pen_kstr(pen, "office", c->office);
     th_pen_kint(pen, "created_us", c->created_us);
+    th_pen_kint(pen, "stamp_us", th_now_us(&cases->env));
     th_pen_kraw(pen, "secret", secret->raw);
     status = evidence_write(db, c->id, pen, arena, ret_complete, error);
+    if (!status)
+        status = materials_write(cases, db, c, pen, arena, ret_complete, error);
     th_pen_end(pen, '}');
     return status;
 }
@@ -200,11 +241,14 @@ static th_status arrival_keep(th_cases *cases, th_db *db, th_case *c, const th_m
     th_fold fold = {0};
     th_case_event submitted = {.node = c->origin, .origin_seq = 1, .kind = TH_STR("submitted"), .json = TH_STR("{\"kind\":\"submitted\"}"),
                                .at_us = c->created_us};
-    th_str json = th_strf(arena, "{\"kind\":\"received\",\"stamp_us\":%lld}", (long long)c->created_us);
+    th_str json = th_strf(arena, "{\"kind\":\"received\",\"stamp_us\":%lld}", (long long)th_json_int(m->body, "stamp_us", c->created_us));
     th_case_event received = {.kind = TH_STR("received"), .json = json, .message = th_str_of(m->id), .at_us = c->updated_us};
     th_status status = json.p ? th_case_insert(db, c, error) : TH_NO_MEMORY;
     if (!status)
         status = evidence_keep(db, c->id, th_json_get(m->body, "evidence"), error);
+    const th_json *papers = th_json_get(m->body, "materials");
+    for (const th_json *p = th_json_first(papers); !status && p; p = th_json_next(papers, p))
+        status = th_material_wanted(cases, db, th_str_of(c->id), th_str_of(m->from), p, error);
     if (!status)
         status = th_case_append(cases, db, c, &fold, &submitted, error);
     if (!status)

@@ -84,3 +84,30 @@ CREATE TABLE cases_consult (
     PRIMARY KEY (case_id, consult)
 );
 CREATE INDEX cases_consult_open ON cases_consult (state, due_at);
+
+-- Papers that were handed in. state: uploading, here, deferred (容缺: to follow), wanted (the other node has it, being fetched).
+-- distribute: case_id
+CREATE TABLE cases_material (
+    case_id TEXT NOT NULL,
+    code TEXT NOT NULL,
+    name TEXT NOT NULL,
+    mime TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    sha256 TEXT NOT NULL,
+    state TEXT NOT NULL,
+    source TEXT NOT NULL,
+    next_at BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (case_id, code)
+);
+CREATE INDEX cases_material_state ON cases_material (state, next_at);
+
+-- Their bytes in pieces of 32 KiB, each sealed with the node's key.
+-- distribute: case_id
+CREATE TABLE cases_piece (
+    case_id TEXT NOT NULL,
+    code TEXT NOT NULL,
+    n BIGINT NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (case_id, code, n)
+);

@@ -6,6 +6,8 @@
 /* Events that are no action of the machine. */
 static const struct { const char *kind, *zh, *en; } words[] = {
     {"consent_revoked", "申请人撤回了一项同意", "The applicant took back an agreement"},
+    {"material", "已提交材料", "A paper was handed in"},
+    {"material_deferred", "一份材料容缺，待补", "A paper will follow later"},
     {"requested", "已向决定机关提出请求", "Asked the deciding office"},
     {"request_refused", "决定机关未接受该请求", "The deciding office did not take up the request"},
 };
@@ -115,6 +117,43 @@ static th_status evidence_write(th_cases *cases, th_db *db, const th_case *c, co
             th_pen_end(pen, '}');
         }
         th_pen_end(pen, '}');
+    }
+    th_pen_end(pen, ']');
+    return TH_OK;
+}
+
+static th_status materials_write(th_db *db, const th_case *c, const th_case_item *item, th_arena *arena, th_pen *pen, th_error *error)
+{
+    th_rows rows;
+    const th_json *needed = item ? th_json_get(item->json, "materials") : NULL;
+    th_value key = th_v_text(th_str_of(c->id));
+    th_status status = th_db_select(db, "SELECT code, name, mime, size, sha256, state, at FROM cases_material WHERE case_id = ?1 ORDER BY code", &key,
+                                    1, arena, &rows, error);
+    if (status)
+        return status;
+    th_pen_key(pen, "materials");
+    th_pen_array(pen);
+    for (size_t i = 0; i < rows.n; i++) {
+        static const char *const names[] = {"code", "name", "mime", NULL, "sha256", "state"};
+        const th_value *row = th_row(&rows, i);
+        th_pen_object(pen);
+        for (size_t k = 0; k < TH_COUNT(names); k++)
+            if (names[k])
+                th_pen_kstr(pen, names[k], row[k].s);
+        th_pen_kint(pen, "size", row[3].i);
+        th_pen_ktime(pen, "at", row[6].i);
+        th_pen_end(pen, '}');
+    }
+    th_pen_end(pen, ']');
+    /* What the item wants uploaded and nobody has yet. */
+    th_pen_key(pen, "missing");
+    th_pen_array(pen);
+    for (const th_json *m = th_json_first(needed); m; m = th_json_next(needed, m)) {
+        bool found = !th_str_is(th_json_str(m, "obtain"), "upload");
+        for (size_t i = 0; !found && i < rows.n; i++)
+            found = th_str_eq(th_row(&rows, i)[0].s, th_json_str(m, "id")) && th_str_is(th_row(&rows, i)[5].s, "here");
+        if (!found)
+            th_pen_raw(pen, m->raw);
     }
     th_pen_end(pen, ']');
     return TH_OK;
@@ -251,6 +290,8 @@ th_status th_cases_show(th_cases *cases, th_db *db, th_str case_id, const th_who
     if (form)
         th_pen_kraw(&pen, "form", form->raw);
     status = evidence_write(cases, db, &c, item, arena, &pen, error);
+    if (!status)
+        status = materials_write(db, &c, item, arena, &pen, error);
     if (!status)
         status = events_write(cases, db, &c, arena, &pen, error);
     th_pen_ktime(&pen, "created", c.created_us);
