@@ -34,7 +34,14 @@ export function edPublic(bytes) {
 }
 export function keyRead(dir, name) {
   const json = JSON.parse(readFileSync(join(dir, 'keys', `${name}.json`), 'utf8'))
-  return { ...json, key: json.suite === 'ed25519-sha256' ? edPrivate(Buffer.from(json.secret, 'base64url')) : null }
+  const key = json.suite === 'ed25519-sha256' ? edPrivate(Buffer.from(json.secret, 'base64url')) : null
+  return { ...json, key, head: (h) => headSign(h, json, key) }
+}
+export const kidOf = (pub) => sha256(pub).toString('hex').slice(0, 16)
+/* A tree head as the owner of a journal key signs it: what a liar with that key can show. */
+export function headSign({ at, log, root, size }, { suite, kid }, key) {
+  const sig = sign(null, Buffer.from(`tonghui/v1/tree-head\n${canonical({ at, log, root, size, suite })}`), key)
+  return { log, size, root, at, suite, kid, sig: sig.toString('base64url') }
 }
 export function canonical(value) {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`

@@ -1,10 +1,11 @@
 // region.mjs: a real region for tests: its own directory, ports and store, one process a node, real TLS between them.
 import { execFileSync, spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Proxy } from './proxy.mjs'
 
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 export const binary = process.env.TONGHUI_BINARY ?? join(root, 'build-test/src/node/tonghui')
@@ -19,11 +20,26 @@ const free = (port) =>
     s.listen(port, '127.0.0.1', () => s.close(() => done(true)))
   })
 
+/* Sixty ports of our own: a folder of their name is the claim, so that two test files never take the same. Below 32768, where the
+ * kernel takes no ports for outgoing connections. */
+function claimed(claim) {
+  try {
+    if (existsSync(claim) && !existsSync(`/proc/${readFileSync(join(claim, 'pid'), 'utf8')}`)) rmSync(claim, { recursive: true })
+    mkdirSync(claim)
+    writeFileSync(join(claim, 'pid'), String(process.pid))
+    return true
+  } catch {
+    return false
+  }
+}
 async function freeBase() {
   for (let tries = 0; tries < 200; tries++) {
-    const base = 20000 + 60 * Math.floor(Math.random() * 500)
-    const all = await Promise.all([10, 11, 20, 21, 30, 31, 40, 41].map((n) => free(base + n)))
-    if (all.every(Boolean)) return base
+    const base = 12000 + 60 * Math.floor(Math.random() * 340)
+    const claim = join(tmpdir(), `tonghui-ports-${base}`)
+    if (!claimed(claim)) continue
+    const all = await Promise.all([10, 11, 12, 20, 21, 22, 30, 31, 32, 40, 41, 42].map((n) => free(base + n)))
+    if (all.every(Boolean)) return { base, claim }
+    rmSync(claim, { recursive: true })
   }
   throw new Error('no free ports')
 }
@@ -85,18 +101,20 @@ export class Client {
 }
 
 export class Region {
-  static async make({ people = 200, suites = {}, life = 0, env = {}, edit } = {}) {
+  /* `proxied`: every node is reached through a proxy of ours (r.proxies[code]); `aside`: these codes listen elsewhere than the trust
+   * document says, so that the test may take their place; `config`: what is changed in node.json of every node. */
+  static async make({ people = 200, suites = {}, life = 0, env = {}, proxied = false, aside = [], config = {}, edit } = {}) {
     const r = new Region()
     r.dir = mkdtempSync(join(tmpdir(), 'tonghui-test-'))
     r.env = env
     r.regionDir = join(r.dir, 'region')
     cpSync(join(root, 'region/jingjinji'), r.regionDir, { recursive: true })
+    edit?.(r.regionDir)
     const file = join(r.regionDir, 'region.json')
     const region = JSON.parse(readFileSync(file, 'utf8'))
     for (const member of region.members) if (suites[member.code]) member.suite = suites[member.code]
     writeFileSync(file, JSON.stringify(region))
-    edit?.(r.regionDir)
-    r.base = await freeBase()
+    Object.assign(r, await freeBase())
     r.var = join(r.dir, 'var')
     const store = r.#store()
     const console_ = join(root, 'web/dist')
@@ -107,10 +125,27 @@ export class Region {
     r.nodes = {}
     codes.forEach((code, i) => {
       const port = r.base + 10 * (i + 1)
-      r.nodes[code] = { code, dir: join(r.var, code), portal: `http://127.0.0.1:${port}`, port, peerPort: port + 1, child: null }
+      const moved = proxied || aside.includes(code)
+      r.nodes[code] = { code, dir: join(r.var, code), portal: `http://127.0.0.1:${port}`, port, peerPort: port + 1, realPort: port + (moved ? 2 : 1), child: null, log: '' }
+      r.configure(code, (c) => {
+        c.peers.port = port + (moved ? 2 : 1)
+        Object.assign(c, config)
+      })
     })
+    r.proxies = {}
+    if (proxied)
+      for (const code of codes) {
+        r.proxies[code] = new Proxy(r.nodes[code].peerPort, r.nodes[code].realPort, () => Object.values(r.nodes))
+        await r.proxies[code].open()
+      }
     r.trustFile = join(r.var, 'region.json')
     return r
+  }
+  configure(code, change) {
+    const file = join(this.nodes[code].dir, 'node.json')
+    const json = JSON.parse(readFileSync(file, 'utf8'))
+    change(json)
+    writeFileSync(file, JSON.stringify(json))
   }
   #store() {
     if (process.env.TONGHUI_TEST_STORE !== 'postgresql') return null
@@ -126,6 +161,30 @@ export class Region {
   }
   trust() {
     return JSON.parse(readFileSync(this.trustFile, 'utf8'))
+  }
+  /* The next trust document: `change` edits the signed part, governors of `by` sign it. Gives its file. */
+  trustWrite(change = () => {}, by = codes.slice(0, 3), name = 'next') {
+    const { signed } = this.trust()
+    signed.version++
+    change(signed)
+    const [part, file] = [join(this.dir, `${name}.part.json`), join(this.dir, `${name}.json`)]
+    writeFileSync(part, JSON.stringify(signed))
+    this.run('region', 'propose', part, '--out', file)
+    for (const code of by) this.run('region', 'sign', file, '--node', this.nodes[code].dir)
+    return file
+  }
+  trustApply(file, to = codes) {
+    for (const code of to) this.run('region', 'apply', file, '--node', this.nodes[code].dir)
+  }
+  /* Written, signed, in force at every node: what `trust()` is from here on. */
+  async trustChange(change, by) {
+    const file = this.trustWrite(change, by)
+    this.trustApply(file)
+    cpSync(file, this.trustFile)
+    const { version } = this.trust().signed
+    for (const code of codes)
+      if (this.nodes[code].child)
+        await until(`${code} to have the trust document ${version}`, async () => (await this.client(code).get('/exchange/v1/region')).json.version === version)
   }
   client(code) {
     return new Client(this.nodes[code].portal)
@@ -144,16 +203,18 @@ export class Region {
   run(...words) {
     return execFileSync(binary, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.env } })
   }
-  async start(code, wrap = []) {
+  /* `wrap`: words before the command (faketime, prlimit …); `env`: for this start alone. */
+  async start(code, { wrap = [], env = {}, ready = true } = {}) {
     const node = this.nodes[code]
     const words = [...wrap, binary, 'serve', '--node', node.dir]
     node.log = ''
-    node.child = spawn(words[0], words.slice(1), { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...this.env } })
+    node.child = spawn(words[0], words.slice(1), { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...this.env, ...env } })
     node.child.stderr.on('data', (bytes) => (node.log = (node.log + bytes).slice(-20000)))
     const child = node.child
     child.once('exit', () => {
       if (node.child === child) node.child = null
     })
+    if (!ready) return
     await until(`${code} to be ready`, async () => {
       if (!node.child) throw new Error(node.log)
       return (await fetch(`${node.portal}/readyz`)).status === 200
@@ -179,6 +240,8 @@ export class Region {
   }
   async close() {
     await Promise.all(codes.map((code) => this.stop(code)))
+    for (const proxy of Object.values(this.proxies)) await proxy.close()
+    rmSync(this.claim, { recursive: true, force: true })
     rmSync(this.dir, { recursive: true, force: true })
     for (const name of this.databases ?? []) execFileSync('psql', [process.env.TONGHUI_TEST_PG, '-qc', `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`])
   }

@@ -522,7 +522,8 @@ th_outgoing *th_exchange_next(th_exchange *ex, const char *code)
         th_trust_release(trust);
         return NULL;
     }
-    const th_member *member = th_trust_member(trust, th_str_of(code));
+    bool live = th_trust_live(trust, th_now_us(&ex->env), NULL) == TH_OK;
+    const th_member *member = live ? th_trust_member(trust, th_str_of(code)) : NULL; /* nothing goes out under an expired document */
     th_batch_out *b = gather(ex, peer, member);
     if (!b || b->n == 0) {
         if (b)

@@ -1,0 +1,96 @@
+// proxy.mjs: a TCP proxy in front of a node's peers' listener: delay, loss of connections, partition, per caller. It knows who calls by the
+// process that owns the other end of the connection, so that one link of the region can be cut and the others left.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import net from 'node:net'
+
+/* The inode of the socket at our end of 127.0.0.1:`port`, as /proc/net/tcp tells it. */
+function inodeOf(port) {
+  const hex = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n')) {
+    const words = line.trim().split(/\s+/)
+    if (words[1] === hex && words[9] !== '0') return words[9]
+  }
+  return null
+}
+function owns(pid, inode) {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      try {
+        return readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`
+      } catch {
+        return false
+      }
+    })
+  } catch {
+    return false
+  }
+}
+
+export class Proxy {
+  constructor(port, target, nodes) {
+    Object.assign(this, { port, target, nodes })
+    this.rules = {} // by caller's code or '*': {delay: ms, hold: true (bytes vanish), reset: true (connections are refused)}
+    this.pairs = new Set()
+    this.connections = 0
+    this.attempts = [] // [when, caller]
+  }
+  open() {
+    this.server = net.createServer((socket) => this.#accept(socket))
+    return new Promise((done, failed) => {
+      this.server.once('error', failed)
+      this.server.listen(this.port, '127.0.0.1', done)
+    })
+  }
+  #caller(socket) {
+    const inode = inodeOf(socket.remotePort)
+    return this.nodes().find((node) => node.child && inode && owns(node.child.pid, inode))?.code ?? '?'
+  }
+  rule(code) {
+    return { ...this.rules['*'], ...this.rules[code] }
+  }
+  #accept(socket) {
+    const caller = this.#caller(socket)
+    this.attempts.push([Date.now(), caller])
+    socket.on('error', () => {})
+    if (this.rule(caller).reset) return socket.resetAndDestroy()
+    const onward = net.connect(this.target, '127.0.0.1')
+    const pair = { caller, socket, onward }
+    this.pairs.add(pair)
+    this.connections++
+    const pass = (from, to) => {
+      from.on('data', (bytes) => {
+        const { hold, delay } = this.rule(caller)
+        if (hold) return
+        if (delay) setTimeout(() => to.destroyed || to.write(bytes), delay)
+        else to.write(bytes)
+      })
+      from.on('end', () => to.end())
+      from.on('error', () => to.destroy())
+      from.on('close', () => {
+        to.destroy()
+        this.pairs.delete(pair)
+      })
+    }
+    pass(socket, onward)
+    pass(onward, socket)
+  }
+  /* Connections of `caller` (of everybody without) break at once. */
+  drop(caller) {
+    for (const pair of this.pairs)
+      if (!caller || pair.caller === caller) {
+        pair.socket.resetAndDestroy()
+        pair.onward.resetAndDestroy()
+      }
+  }
+  cut(caller = '*') {
+    this.rules[caller] = { reset: true }
+    this.drop(caller === '*' ? undefined : caller)
+  }
+  heal(caller = '*') {
+    delete this.rules[caller]
+  }
+  close() {
+    this.drop()
+    return new Promise((done) => this.server.close(done))
+  }
+}
