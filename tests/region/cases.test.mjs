@@ -165,7 +165,7 @@ test('the counter withdraws for the person it collected from; other citizens and
 test('five working days without a word are acceptance, from the day of receipt', async () => {
   const id = await arrived()
   await r.stop('130000')
-  await r.start('130000', ['env', 'LD_PRELOAD=/usr/$LIB/faketime/libfaketime.so.1', 'FAKETIME=+12d'])
+  await r.start('130000', { env: { LD_PRELOAD: '/usr/$LIB/faketime/libfaketime.so.1', FAKETIME: '+12d' } })
   const later = await r.signedIn('130000', 'clerk')
   const c = await stateIs(later, id, 'accepted')
   assert.equal(c.events.at(-1).kind, 'deemed_accepted')

@@ -25,7 +25,7 @@ test('forty days later the provider keeps the receipt of a look and nothing of w
   assert.equal(young.direction, 'answered')
   assert.ok(young.message.includes('id_number') && young.answer.includes('match'))
   await r.stop('110000')
-  await r.start('110000', ['env', 'LD_PRELOAD=/usr/$LIB/faketime/libfaketime.so.1', 'FAKETIME=+40d'])
+  await r.start('110000', { env: { LD_PRELOAD: '/usr/$LIB/faketime/libfaketime.so.1', FAKETIME: '+40d' } })
   // After a week the id is forgotten; the citizen's own view still leads to the entry.
   await until('the bodies to be erased', async () => !(await kept()).message)
   await r.stop('110000')
