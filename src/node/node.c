@@ -239,11 +239,12 @@ void th_node_reload(th_node *node)
     th_config config;
     if (th_config_read(node->config.dir, &config, &error) == TH_OK) /* the rest of it holds from the next start on */
         th_operations_life_set(node->operations, config.life_per_minute);
-    if (th_exchange_reload(node->exchange, &error) || th_records_reload(node->records, &error) || th_server_reload(node->peers, &error) || th_client_reload(node->client, &error) ||
-        (node->config.portal_cert[0] && th_server_reload(node->portal, &error)))
-        th_log(TH_LOG_ERROR, "reload-failed", "type", error.type, NULL);
-    else
-        th_log(TH_LOG_INFO, "reloaded", NULL);
+    const th_status all[] = {th_exchange_reload(node->exchange, &error), th_records_reload(node->records, &error), th_server_reload(node->peers, &error),
+                             th_client_reload(node->client, &error), node->config.portal_cert[0] ? th_server_reload(node->portal, &error) : TH_OK};
+    bool failed = false; /* one that fails does not keep the others from reading anew */
+    for (size_t i = 0; i < TH_COUNT(all); i++)
+        failed = failed || all[i];
+    th_log(failed ? TH_LOG_ERROR : TH_LOG_INFO, failed ? "reload-failed" : "reloaded", "type", error.type, NULL);
 }
 
 void th_node_stop(th_node *node)

@@ -22,6 +22,7 @@ struct th_client {
     int (*idle)(void *ctx);
     void *idle_ctx;
     atomic_bool closing;
+    _Atomic int64_t reloaded_us; /* 0 = never */
 };
 
 static void call_end(th_call *call, th_status status, const char *zh, const char *en)
@@ -47,10 +48,23 @@ static void transfer_give(th_client *c, th_transfer *t)
     c->spare = t;
 }
 
+/* After a reload a connection from before is not used again: the other side knows it by the old identity. libcurl counts whole seconds,
+ * so those of the first moments after it go too. */
+static void lifetime_set(const th_client *c, CURL *easy)
+{
+    int64_t reloaded = atomic_load(&c->reloaded_us);
+    th_env env = th_env_real();
+    int64_t age_s = reloaded ? (th_now_us(&env) - reloaded) / TH_SECOND_US - 1 : 0;
+    if (reloaded)
+        curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, (long)(age_s > 1 ? age_s : 1));
+}
+
 static void call_begin(th_client *c, th_call *call)
 {
     th_transfer *t = transfer_take(c);
     th_status status = t ? th_transfer_prepare(t, &c->options, call) : TH_NO_MEMORY;
+    if (!status)
+        lifetime_set(c, t->easy);
     if (status || curl_multi_add_handle(c->multi, t->easy) != CURLM_OK) {
         if (t)
             transfer_give(c, t);
@@ -194,12 +208,12 @@ void th_client_idle_set(th_client *c, int (*idle)(void *ctx), void *ctx)
     th_client_wake(c);
 }
 
-/* libcurl reads the files at every handshake; connections that are open keep the identity they began with. */
+/* libcurl reads the files at every handshake. */
 th_status th_client_reload(th_client *c, th_error *error)
 {
     (void)error;
-    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 1L); /* idle connections of the old identity go */
-    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 128L);
+    th_env env = th_env_real();
+    atomic_store(&c->reloaded_us, th_now_us(&env));
     return TH_OK;
 }
 

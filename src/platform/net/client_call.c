@@ -61,6 +61,7 @@ static void pins_set(CURL *easy, const th_client_options *o, const th_call *call
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
         curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3);
+        curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L); /* a resumed session would show the keys of its first handshake */
         if (o->cert_file) {
             curl_easy_setopt(easy, CURLOPT_SSLCERT, o->cert_file);
             curl_easy_setopt(easy, CURLOPT_SSLKEY, o->key_file);

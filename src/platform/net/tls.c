@@ -15,6 +15,7 @@ typedef struct identity {
     gnutls_pcert_st chain[CHAIN_MAX];
     unsigned chain_n;
     gnutls_privkey_t key;
+    char *pem; /* what it was read from: certificate, then key */
 } identity;
 
 static th_server *serving[64]; /* GnuTLS's callback gets only the session: it finds its server by the daemon's address */
@@ -56,17 +57,27 @@ static bool identity_read(identity *id, const char *cert, size_t cert_n, const c
     return ok;
 }
 
+/* A reload for another reason (an account, a grant) finds the files as they were: nothing to do, and no slot used. */
+static bool unchanged(const th_server *server, const char *cert, size_t cert_n, const char *key)
+{
+    const identity *newest = server->identity_count ? server->identities[server->identity_count - 1] : NULL;
+    return newest && strncmp(newest->pem, cert, cert_n) == 0 && strcmp(newest->pem + cert_n, key) == 0;
+}
+
 th_status th_identity_load(th_server *server, th_error *error)
 {
     th_arena arena;
-    size_t cert_n, key_n;
-    if (server->identity_count == TH_IDENTITIES_MAX)
-        return th_fail(error, TH_TOO_LARGE, "tls-reloads", "证书重载次数过多，请重启", "Too many reloads; restart the node");
+    size_t cert_n = 0, key_n = 0;
     th_arena_open(&arena, 4 * PEM_MAX);
     char *cert = th_alloc(&arena, PEM_MAX), *key = th_alloc(&arena, PEM_MAX);
-    identity *id = th_new(sizeof *id);
-    bool ok = cert && key && id && pem_read(server->options.cert_file, cert, &cert_n) &&
-              pem_read(server->options.key_file, key, &key_n) && identity_read(id, cert, cert_n, key, key_n);
+    bool ok = cert && key && pem_read(server->options.cert_file, cert, &cert_n) && pem_read(server->options.key_file, key, &key_n);
+    bool same = ok && unchanged(server, cert, cert_n, key);
+    if (same || (ok && server->identity_count == TH_IDENTITIES_MAX)) {
+        th_arena_close(&arena);
+        return same ? TH_OK : th_fail(error, TH_TOO_LARGE, "tls-reloads", "证书更换次数过多，请重启", "Too many new certificates; restart the node");
+    }
+    identity *id = ok ? th_new(sizeof *id) : NULL;
+    ok = id && identity_read(id, cert, cert_n, key, key_n) && (id->pem = th_new_copy(th_strf(&arena, "%s%s", cert, key))) != NULL;
     if (ok) {
         pthread_mutex_lock(&serving_lock);
         server->identities[server->identity_count++] = id;
@@ -102,6 +113,7 @@ void th_identities_free(th_server *server)
         for (unsigned k = 0; k < id->chain_n; k++)
             gnutls_pcert_deinit(&id->chain[k]);
         gnutls_privkey_deinit(id->key);
+        th_free(id->pem);
         th_free(id);
     }
     server->identity_count = 0;
