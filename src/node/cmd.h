@@ -126,7 +126,8 @@ typedef struct th_draft {
  * itself, public halves only; next keys (see `key new`) stand beside those in use. */
 TH_MUST_USE th_status th_member_tell(const char *dir, const char *zh, const char *en, th_arena *arena, th_str *ret_json, th_error *error);
 TH_MUST_USE th_status th_draft_read(th_str document, th_arena *arena, th_draft *ret_draft, th_error *error);
-/* Put a member (and its governor, if it tells of one) in, in place of an earlier entry of the same code. */
+/* Put a member (and its governor, if it tells of one) in, in place of an earlier entry of the same code. Keys that were in the earlier
+ * entry keep their dates; those that are no longer told end now: old receipts stay good. */
 TH_MUST_USE th_status th_draft_put(th_draft *draft, th_str told, th_error *error);
 TH_MUST_USE th_status th_draft_drop(th_draft *draft, th_str code, th_error *error);
 TH_MUST_USE th_status th_draft_suspend(th_draft *draft, th_str code, bool suspended, th_error *error);

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const uses[] = {"message", "journal", "certificate", "governor", "tls"};
-enum { USE_GOVERNOR = 3, USE_TLS = 4 };
+static const char *const uses[] = {"message", "journal", "certificate", "certificate-p256", "governor", "tls"};
+static const unsigned document_uses[] = {TH_USE_MESSAGE, TH_USE_JOURNAL, TH_USE_CERTIFICATE, TH_USE_CERTIFICATE, 0, 0};
+enum { USE_P256 = 3, USE_GOVERNOR = 4, USE_TLS = 5 };
 
 static int use_of(const char *word)
 {
@@ -18,7 +19,7 @@ static int use_of(const char *word)
 
 static const th_key *key_of(const th_keys *keys, int use)
 {
-    const th_key *const all[] = {keys->message, keys->journal, keys->certificate, keys->governor};
+    const th_key *const all[] = {keys->message, keys->journal, keys->certificate, keys->certificate_p256, keys->governor};
     return use < USE_TLS ? all[use] : NULL;
 }
 
@@ -32,7 +33,7 @@ static bool known(const th_trust *trust, const char *code, int use, th_str id)
     for (size_t i = 0; m && use == USE_TLS && i < m->pin_count; i++)
         found = found || th_str_eq(m->pins[i], id);
     for (size_t i = 0; m && use < USE_GOVERNOR && i < m->key_count; i++)
-        found = found || (th_str_eq(m->keys[i].kid, id) && (m->keys[i].use & (1u << use)));
+        found = found || (th_str_eq(m->keys[i].kid, id) && (m->keys[i].use & document_uses[use]));
     return found;
 }
 
@@ -69,7 +70,7 @@ static th_status id_of(const char *dir, const th_keys *keys, int use, bool next,
 static void row_tell(const th_args *args, th_pen *pen, const char *use, bool next, const char *id, bool in_document)
 {
     if (!args->json) {
-        printf("%-12s %-6s %-52s %s\n", use, next ? "next" : "", id, in_document ? (args->english ? "in the trust document" : "在信任文件中") : (args->english ? "NOT in the trust document" : "不在信任文件中"));
+        printf("%-17s %-6s %-52s %s\n", use, next ? "next" : "", id, in_document ? (args->english ? "in the trust document" : "在信任文件中") : (args->english ? "NOT in the trust document" : "不在信任文件中"));
         return;
     }
     th_pen_object(pen);
@@ -124,9 +125,10 @@ int th_cmd_key_new(const th_args *args)
     if (use < 0)
         return th_cmd_usage(args, "没有这种密钥：%s", "There is no such use of a key: %s", th_word(args, 0));
     th_status status = th_config_read(args->node, &config, &error);
-    bool odd = !status && suite && (!th_suite_parse(th_str_of(suite), &config.suite) || (config.suite == TH_SUITE_P256 && strcmp(uses[use], "certificate") != 0));
-    if (odd)
+    if (!status && suite && (!th_suite_parse(th_str_of(suite), &config.suite) || config.suite == TH_SUITE_P256))
         return th_cmd_usage(args, "没有套件 %s", "There is no suite %s", suite);
+    if (use == USE_P256) /* that one is P-256 or it is nothing */
+        config.suite = TH_SUITE_P256;
     if (!status)
         status = th_key_next_make(args->node, uses[use], config.suite, &error);
     if (!status)

@@ -121,25 +121,41 @@ int th_cmd_region_propose(const th_args *args)
     return code;
 }
 
+/* With the governor's key, and with the next one where one is made: a version that names the new key needs it to count for its own
+ * threshold, and the old one for the threshold of the version before. */
+static th_status governor_sign(const char *dir, th_arena *arena, th_str *document, char ret_kid[TH_KID_TEXT], th_error *error)
+{
+    th_keys keys;
+    th_key *next = NULL;
+    th_status status = th_keys_read(dir, &keys, error);
+    if (status)
+        return status;
+    if (!keys.governor) {
+        th_keys_close(&keys);
+        return th_fail(error, TH_NOT_FOUND, "no-governor-key", "本节点没有治理密钥", "This node holds no governor's key");
+    }
+    th_kid_of(keys.governor, ret_kid);
+    status = th_trust_sign(*document, keys.governor, arena, document, error);
+    if (!status)
+        status = th_key_next(dir, "governor", &next, error);
+    if (!status && next)
+        status = th_trust_sign(*document, next, arena, document, error);
+    th_key_close(next);
+    th_keys_close(&keys);
+    return status;
+}
+
 int th_cmd_region_sign(const th_args *args)
 {
     th_arena arena;
     th_str document;
-    th_keys keys;
     char kid[TH_KID_TEXT] = "";
     th_error error = {0};
     const char *file = th_word(args, 0);
     th_arena_open(&arena, 64u << 20);
     th_status status = th_file_read(file, DOCUMENT_MAX, &arena, &document, &error);
     if (!status)
-        status = th_keys_read(args->node, &keys, &error);
-    if (!status) {
-        if (keys.governor)
-            th_kid_of(keys.governor, kid);
-        status = keys.governor ? th_trust_sign(document, keys.governor, &arena, &document, &error)
-                               : th_fail(&error, TH_NOT_FOUND, "no-governor-key", "本节点没有治理密钥", "This node holds no governor's key");
-        th_keys_close(&keys);
-    }
+        status = governor_sign(args->node, &arena, &document, kid, &error);
     if (!status)
         status = th_file_write(file, document, 0644, &error);
     int code = status ? th_cmd_failed(args, status, &error)

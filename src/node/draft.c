@@ -8,6 +8,11 @@
 
 enum { DOCUMENT_MAX = 4 << 20, MEMBER_MAX = 64 * 1024, KEY_YEARS = 3 };
 
+static th_status too_large(th_error *error)
+{
+    return th_fail(error, TH_TOO_LARGE, "member-too-large", "成员条目过大", "The member's entry is too large");
+}
+
 /* ---- a member of itself ---- */
 
 static void key_write(th_pen *pen, const th_key *key, th_arena *arena)
@@ -35,15 +40,18 @@ static void member_key_write(th_pen *pen, const th_key *key, const char *use, in
 
 static th_status keys_write(th_pen *pen, const char *dir, const th_keys *keys, int64_t now_us, th_arena *arena, th_error *error)
 {
-    const struct { const th_key *key; const char *use; } all[] = {
-        {keys->message, "message"}, {keys->journal, "journal"}, {keys->certificate, "certificate"}};
+    const struct { const th_key *key; const char *name, *use; } all[] = {{keys->message, "message", "message"},
+                                                                          {keys->journal, "journal", "journal"},
+                                                                          {keys->certificate, "certificate", "certificate"},
+                                                                          {keys->certificate_p256, "certificate-p256", "certificate"}};
     th_status status = TH_OK;
     th_pen_key(pen, "keys");
     th_pen_array(pen);
     for (size_t i = 0; !status && i < TH_COUNT(all); i++) {
         th_key *next = NULL;
-        member_key_write(pen, all[i].key, all[i].use, now_us, arena);
-        status = th_key_next(dir, all[i].use, &next, error);
+        if (all[i].key)
+            member_key_write(pen, all[i].key, all[i].use, now_us, arena);
+        status = th_key_next(dir, all[i].name, &next, error);
         if (next)
             member_key_write(pen, next, all[i].use, now_us, arena);
         th_key_close(next);
@@ -114,7 +122,7 @@ th_status th_member_tell(const char *dir, const char *zh, const char *en, th_are
     th_key_close(next);
     th_keys_close(&keys);
     *ret_json = th_buf_view(&buf);
-    return status ? status : th_buf_ok(&buf) ? TH_OK : th_fail(error, TH_TOO_LARGE, "member-too-large", "成员条目过大", "The member's entry is too large");
+    return status ? status : th_buf_ok(&buf) ? TH_OK : too_large(error);
 }
 
 /* ---- the draft ---- */
@@ -186,6 +194,68 @@ th_status th_draft_read(th_str document, th_arena *arena, th_draft *ret_draft, t
     return status;
 }
 
+/* ---- one member's entry over an earlier one ---- */
+
+static const th_json *key_in(const th_json *keys, th_str kid)
+{
+    for (const th_json *k = th_json_first(keys); k; k = th_json_next(keys, k))
+        if (th_str_eq(th_json_str(k, "kid"), kid))
+            return k;
+    return NULL;
+}
+
+/* A key that the member no longer tells of ends with the new version, or earlier if it was to. What it signed before stays good. */
+static void retired_write(th_pen *pen, const th_json *key, int64_t end_us)
+{
+    int64_t until;
+    th_pen_object(pen);
+    for (const th_json *m = th_json_first(key); m; m = th_json_next(key, m))
+        if (th_str_is(m->key, "not_after") && th_time_parse(m->text, &until) && until > end_us)
+            th_pen_ktime(pen, "not_after", end_us);
+        else {
+            th_pen_key_str(pen, m->key);
+            th_pen_raw(pen, m->raw);
+        }
+    th_pen_end(pen, '}');
+}
+
+/* Keys of the earlier entry keep their dates: receipts from before are checked against them. */
+static void keys_merge(th_pen *pen, const th_json *before, const th_json *told, int64_t end_us)
+{
+    int64_t from;
+    th_pen_array(pen);
+    for (const th_json *k = th_json_first(told); k; k = th_json_next(told, k)) {
+        const th_json *had = key_in(before, th_json_str(k, "kid"));
+        th_pen_raw(pen, had ? had->raw : k->raw);
+    }
+    for (const th_json *k = th_json_first(before); k; k = th_json_next(before, k))
+        if (!key_in(told, th_json_str(k, "kid")) && th_time_parse(th_json_str(k, "not_before"), &from) && from < end_us)
+            retired_write(pen, k, end_us);
+    th_pen_end(pen, ']');
+}
+
+static th_status member_merge(th_draft *draft, th_str before, const th_json *told, th_str *ret_json, th_error *error)
+{
+    th_buf buf;
+    const th_json *had;
+    th_status status = th_json_parse(before, draft->arena, &had, error);
+    if (status)
+        return status;
+    th_buf_open(&buf, draft->arena, MEMBER_MAX);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    for (const th_json *m = th_json_first(told); m; m = th_json_next(told, m)) {
+        th_pen_key_str(&pen, m->key);
+        if (th_str_is(m->key, "keys"))
+            keys_merge(&pen, th_json_get(had, "keys"), m, draft->issued_us + TH_MINUTE_US); /* issued a minute back, for slow clocks */
+        else
+            th_pen_raw(&pen, m->raw);
+    }
+    th_pen_end(&pen, '}');
+    *ret_json = th_buf_view(&buf);
+    return th_buf_ok(&buf) ? TH_OK : too_large(error);
+}
+
 th_status th_draft_put(th_draft *draft, th_str told, th_error *error)
 {
     const th_json *root;
@@ -197,7 +267,12 @@ th_status th_draft_put(th_draft *draft, th_str told, th_error *error)
     th_str code = th_json_str(member, "code");
     if (!code.n)
         return th_fail(error, TH_INVALID, "member-file", "不是成员条目（请用 tonghui region member 生成）", "Not a member's entry (make one with tonghui region member)");
-    status = row_put(draft->members, &draft->member_count, code, member->raw, error);
+    const row *had = row_find(draft->members, draft->member_count, code);
+    th_str json = member->raw;
+    if (had)
+        status = member_merge(draft, had->json, member, &json, error);
+    if (!status)
+        status = row_put(draft->members, &draft->member_count, code, json, error);
     if (!status && governor)
         status = row_put(draft->governors, &draft->governor_count, th_json_str(governor, "holder"), governor->raw, error);
     return status;

@@ -121,31 +121,29 @@ static void table_write(th_pen *pen)
 int th_cmd_help(const th_args *args)
 {
     const char *one = th_word(args, 0), *two = th_word(args, 1);
-    if (args->json) {
-        th_arena arena;
-        th_buf buf;
-        th_arena_open(&arena, 1 << 20);
-        th_buf_open(&buf, &arena, 256 * 1024);
-        th_pen pen = th_pen_on(&buf);
-        table_write(&pen);
-        th_print(th_buf_view(&buf));
-        th_arena_close(&arena);
-        return 0;
-    }
     th_args asked = *args;
+    bool group = false;
     asked.verb = NULL;
     for (size_t i = 0; one && i < th_verb_count; i++) {
         char name[64];
         snprintf(name, sizeof name, "%s%s%s", one, two ? " " : "", two ? two : "");
         if (strcmp(th_verbs[i].name, name) == 0)
             asked.verb = &th_verbs[i];
+        group = group || (!two && strncmp(th_verbs[i].name, one, strlen(one)) == 0 && th_verbs[i].name[strlen(one)] == ' ');
     }
-    if (asked.verb || !one)
-        return th_help(&asked, NULL);
-    for (size_t i = 0; !two && i < th_verb_count; i++)
-        if (strncmp(th_verbs[i].name, one, strlen(one)) == 0 && th_verbs[i].name[strlen(one)] == ' ')
-            return th_help(&asked, one);
-    return th_cmd_usage(args, "没有命令 %s；见 tonghui --help", "Unknown verb: %s; see tonghui --help", one);
+    if (one && !asked.verb && !group)
+        return th_cmd_usage(args, "没有命令 %s；见 tonghui --help", "Unknown verb: %s; see tonghui --help", one);
+    if (!args->json)
+        return th_help(&asked, asked.verb ? NULL : one);
+    th_arena arena;
+    th_buf buf;
+    th_arena_open(&arena, 1 << 20);
+    th_buf_open(&buf, &arena, 256 * 1024);
+    th_pen pen = th_pen_on(&buf);
+    table_write(&pen);
+    th_print(th_buf_view(&buf));
+    th_arena_close(&arena);
+    return 0;
 }
 
 int th_cmd_version(const th_args *args)
