@@ -102,6 +102,7 @@ int th_cmd_ask(const th_args *args);
 int th_cmd_receipt_verify(const th_args *args);
 int th_cmd_journal_tail(const th_args *args);
 int th_cmd_journal_check(const th_args *args);
+int th_cmd_cases_check(const th_args *args);
 int th_cmd_catalogue_list(const th_args *args);
 int th_cmd_catalogue_show(const th_args *args);
 int th_cmd_catalogue_get(const th_args *args);

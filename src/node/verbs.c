@@ -111,6 +111,8 @@ const th_verb th_verbs[] = {
      .en = "the last N entries of the journal, 20 unless said"},
     {.name = "journal check", .words = "", .node = true, .run = th_cmd_journal_check, .zh = "全量校验日志：条目、树根、每个签名树头",
      .en = "check the whole journal: entries, roots, every signed head"},
+    {.name = "cases check", .words = "", .node = true, .run = th_cmd_cases_check, .zh = "由事件重放每个办件，与其状态核对",
+     .en = "fold every case again from its events and compare"},
     {.name = "catalogue list", .words = "[WORDS]", .least = 0, .most = 1, .node = true, .run = th_cmd_catalogue_list, .zh = "搜索运行中节点的目录",
      .en = "search the catalogue of a running node", .options = {{"sector", "NAME", "九个领域之一", "one of the nine sectors", false}}},
     {.name = "catalogue show", .words = "ID", .least = 1, .most = 1, .node = true, .run = th_cmd_catalogue_show, .zh = "查看一项数据资源", .en = "show one dataset"},

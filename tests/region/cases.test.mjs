@@ -192,3 +192,8 @@ test('the work-list goes by what is due, and pages', async () => {
   assert.deepEqual(paged, all.map((c) => c.id))
   assert.equal((await clerk.get('/cases/v1/cases?view=worklist&cursor=x')).status, 400)
 })
+
+test('every case folded again from its events is what its row says', async () => {
+  const told = JSON.parse(r.run('cases', 'check', '--node', r.nodes['130000'].dir, '--json'))
+  assert.ok(told.ok && told.cases >= 10 && told.events > 40, JSON.stringify(told))
+})
