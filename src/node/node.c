@@ -260,6 +260,7 @@ void th_node_stop(th_node *node)
     node->client = NULL;
     if (client)
         th_client_close(client);
+    th_exchange_stop(node->exchange); /* whoever still waits hears it while there is somebody to hear */
     if (node->portal)
         th_server_close(node->portal);
     if (node->peers)

@@ -131,7 +131,9 @@ static th_status enqueue(th_exchange *ex, th_ask *ask, th_str grant, th_error *e
     }
     pthread_mutex_lock(&ex->lock);
     th_peer *peer = th_peer_find(ex, ask->provider);
-    if (!peer)
+    if (ex->stopped)
+        status = TH_UNAVAILABLE;
+    else if (!peer)
         status = TH_FORBIDDEN;
     else if (peer->waiting >= TH_PEER_QUEUE_MAX)
         status = TH_BUSY;
@@ -141,6 +143,8 @@ static th_status enqueue(th_exchange *ex, th_ask *ask, th_str grant, th_error *e
     if (!status)
         return TH_OK;
     item_close(item);
+    if (status == TH_UNAVAILABLE)
+        return th_fail(error, status, "closing", "本节点正在停止", "This node is stopping");
     return status == TH_BUSY
                ? th_fail(error, TH_BUSY, "queue-full", "等待发送的请求过多", "Too many asks wait for this peer")
                : th_fail(error, TH_FORBIDDEN, "unknown-member", "对方不是区域成员", "The provider is not a member of the region");
@@ -175,35 +179,30 @@ static th_status ask_admit(th_exchange *ex, th_ask *ask, const th_trust *trust, 
 
 th_status th_exchange_ask(th_exchange *ex, th_ask *asks, size_t n, th_error *error)
 {
-    th_error first = {0};
-    th_status status = TH_OK;
+    bool alone = n == 1;
     th_trust *trust = th_exchange_trust(ex);
     if (!trust)
         return th_fail(error, TH_UNAVAILABLE, "no-trust", "本节点尚无信任文件", "This node has no trust document yet");
-    status = th_trust_live(trust, th_now_us(&ex->env), error);
-    size_t queued = 0;
+    th_status status = th_trust_live(trust, th_now_us(&ex->env), error);
     th_ask *next;
     for (th_ask *ask = asks; !status && ask && n; ask = next, n--) {
-        next = ask->next;
+        char peer[TH_CODE_TEXT] = "";
         th_error refusal = {0};
+        next = ask->next;
+        memcpy(peer, ask->provider.p, ask->provider.n < TH_CODE_TEXT ? ask->provider.n : 0);
         th_status outcome = ask_admit(ex, ask, trust, &refusal);
-        if (outcome == TH_OK) {
-            queued++;
-            th_peer_wake(ex, ((th_item *)ask->priv)->line.p ? th_trust_member(trust, ask->provider)->code : ex->code);
-        } else if (asks->next == NULL || n == 1) {
-            first = refusal;
-        }
-        if (outcome) { /* alone it is refused at once; among others it is answered like them */
+        if (outcome == TH_OK) { /* from here on it may be answered, and gone, at any moment */
+            th_peer_wake(ex, peer);
+        } else if (alone) {
+            status = outcome;
+            if (error)
+                *error = refusal;
+        } else { /* among others it is answered like them */
             ask->status = outcome;
             ask->error = refusal;
-            if (queued || next)
-                ask->done(ask);
-            else
-                status = outcome;
+            ask->done(ask);
         }
     }
-    if (status && error && first.status)
-        *error = first;
     th_trust_release(trust);
     return status;
 }
@@ -451,7 +450,7 @@ void th_batch_out_close(th_batch_out *b)
 /* Under lock: is it worth sending now? */
 static bool may_send(const th_exchange *ex, const th_peer *peer, int64_t now)
 {
-    if (peer->in_flight >= TH_WINDOW || now < (peer->waiting ? peer->ask_after_us : peer->not_before_us))
+    if (ex->stopped || peer->in_flight >= TH_WINDOW || now < (peer->waiting ? peer->ask_after_us : peer->not_before_us))
         return false;
     if (peer->in_flight == 0)
         return true;
@@ -664,6 +663,29 @@ void th_exchange_failed(th_exchange *ex, th_outgoing *outgoing, th_status status
         th_asks_end(b, e.status, &e);
     th_items_requeue(ex, peer, b);
     th_batch_out_close(b);
+}
+
+void th_exchange_stop(th_exchange *ex)
+{
+    th_item *all = NULL;
+    pthread_mutex_lock(&ex->lock);
+    ex->stopped = true;
+    for (size_t i = 0; i < ex->peer_count; i++) {
+        th_peer *peer = &ex->peers[i];
+        *peer->last = all;
+        all = peer->first;
+        peer->first = NULL;
+        peer->last = &peer->first;
+        peer->waiting = 0;
+    }
+    pthread_mutex_unlock(&ex->lock);
+    while (all) {
+        th_error error = {0};
+        th_item *item = all;
+        all = item->next;
+        th_fail(&error, TH_UNAVAILABLE, "closing", "本节点正在停止", "This node is stopping");
+        th_item_done(item, TH_UNAVAILABLE, &error);
+    }
 }
 
 bool th_exchange_waits(th_exchange *ex)

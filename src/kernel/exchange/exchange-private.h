@@ -82,6 +82,7 @@ struct th_exchange {
     void *watcher_ctx;
 
     pthread_mutex_t lock;
+    bool stopped;
     th_trust *trust;
     struct { char provider[TH_CODE_TEXT]; th_grants *grants; } grants[TH_MEMBERS_MAX];
     size_t grants_count;

@@ -82,6 +82,9 @@ typedef struct th_exchange_options {
 } th_exchange_options;
 
 TH_MUST_USE th_status th_exchange_open(const th_exchange_options *options, th_exchange **ret_exchange, th_error *error);
+/* No more batches; every ask that still waits ends with TH_UNAVAILABLE "closing", and so does every later one. After the carrier has
+ * given back what was in flight, before the writer closes. */
+void th_exchange_stop(th_exchange *exchange);
 void th_exchange_close(th_exchange *exchange);
 const char *th_exchange_schema(void);
 /* Another process changed trust or grants in the store: read them again. */
@@ -127,7 +130,8 @@ struct th_ask {
     th_ask *next;                 /* the exchange's */
     void *priv;
 };
-/* Queue `n` asks (linked by next). Refused at once, done not called: TH_FORBIDDEN (no such member, no grant), TH_BUSY. */
+/* Queue `n` asks (linked by next). One alone that is refused at once (no such member, no grant, TH_BUSY) returns why and done is not
+ * called; among several each hears it by its done. Without a live trust document all are refused and no done is called. */
 TH_MUST_USE th_status th_exchange_ask(th_exchange *exchange, th_ask *asks, size_t n, th_error *error);
 
 /* ---- telling: effects that must arrive ------------------------------------------------------------------------------------- */
