@@ -13,7 +13,7 @@ typedef struct asking {
     th_cases *cases;
     char case_id[TH_ID_TEXT];
     th_str evidence, event_json;
-    bool handed;
+    bool is_event; /* the answer became an event of the case */
 } asking;
 
 /* {"id_number":"$id_number","name":"$name","certificate":"certificate_number"}: $ names the applicant's own, others form fields. */
@@ -92,6 +92,7 @@ static th_status answer_apply(th_change *change, th_db *db, th_error *error)
     asking *a = change->ctx;
     int64_t now = th_now_us(&a->cases->env);
     bool changed;
+    a->is_event = false;
     if (is_temporary(a->ask.status)) {
         th_value values[] = {th_v_text(th_str_of(a->case_id)), th_v_text(a->evidence), th_v_int(now + RETRY_S * TH_SECOND_US),
                              th_v_text(th_str_of(a->ask.error.type))};
@@ -111,6 +112,7 @@ static th_status answer_apply(th_change *change, th_db *db, th_error *error)
         status = th_case_note(a->cases, db, &c, &event, &a->arena, error);
     if (!status)
         status = th_handover_when_ready(a->cases, db, a->case_id, error);
+    a->is_event = status == TH_OK;
     return status;
 }
 
@@ -120,7 +122,7 @@ static void answer_reply(th_change *change, th_status status, const th_error *er
     (void)error;
     if (status)
         th_log(TH_LOG_ERROR, "evidence-not-kept", "status", th_status_name(status), NULL);
-    else if (!is_temporary(a->ask.status))
+    else if (a->is_event)
         th_case_told(a->cases, th_str_of(a->case_id), a->event_json);
     th_arena_close(&a->arena);
     th_free(a);

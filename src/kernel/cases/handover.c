@@ -279,8 +279,6 @@ th_status th_case_submitted_apply(void *ctx, th_db *db, const th_message *m, th_
     answer->subject[32] = 0;
     answer->reg = TH_STR("case");
     answer->fields = TH_STR("submission");
-    if (!status)
-        th_case_told(cases, th_str_of(c.id), TH_STR("{\"kind\":\"received\"}"));
     return status;
 }
 
@@ -315,7 +313,18 @@ th_status th_case_event_apply(void *ctx, th_db *db, const th_message *m, th_aren
     c.clock = clock ? clock->raw : (th_str){NULL, 0};
     status = th_case_copy(cases, db, &c, &event, &fresh, error);
     answer->body = TH_STR("{}");
-    if (!status && fresh)
-        th_case_told(cases, th_str_of(c.id), event.json);
     return status;
+}
+
+/* ---- telling, once it is committed ---- */
+
+void th_case_submitted_told(void *ctx, const th_message *m)
+{
+    th_case_told(ctx, th_json_str(m->body, "case"), TH_STR("{\"kind\":\"received\"}"));
+}
+
+void th_case_event_told(void *ctx, const th_message *m)
+{
+    const th_json *json = th_json_get(m->body, "event");
+    th_case_told(ctx, th_json_str(m->body, "case"), json ? json->raw : TH_STR("{}"));
 }

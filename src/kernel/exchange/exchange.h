@@ -63,6 +63,8 @@ typedef struct th_message_type {
                         th_error *error);
     void (*read)(void *ctx, th_db *db, const th_message *const *messages, size_t n, th_arena *arena, th_answer **answers);
     th_status (*apply)(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer, th_error *error);
+    /* After the commit of an effect that `apply` took: tell who watches. The writer's thread; short. NULL = nobody. */
+    void (*applied)(void *ctx, const th_message *message);
     void *ctx;
 } th_message_type;
 

@@ -10,6 +10,7 @@ typedef struct th_served {
     const th_message_type *type;
     th_grant grant;
     bool granted, has_person;
+    bool acted;            /* its effect is part of this commit */
     char consent_id[TH_ID_TEXT];
     th_str final_line;     /* the answer line as sent */
     bool stored;           /* an earlier answer is given again */

@@ -314,6 +314,11 @@ static void batch_reply(th_change *change, th_status status, const th_error *err
         if (error)
             b->error = *error;
     }
+    for (size_t i = 0; b->status == TH_OK && i < b->n; i++) {
+        const th_served *s = &b->served[i];
+        if (s->acted && s->type->applied)
+            s->type->applied(s->type->ctx, &s->message);
+    }
     b->incoming->done(b->incoming);
 }
 

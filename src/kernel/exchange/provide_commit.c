@@ -165,6 +165,7 @@ static th_status effect_apply(th_batch_in *b, th_db *db, th_served *s, th_error 
             status = th_db_exec(db, "RELEASE SAVEPOINT effect", NULL, 0, NULL, error);
         if (status)
             return status;
+        s->acted = outcome == TH_OK;
         return answer_line(s->message.id, &answer, arena, &s->final_line);
     }
     return answer_line(s->message.id, &answer, arena, &s->final_line);
@@ -187,6 +188,7 @@ static th_status consent_still_given(th_batch_in *b, th_db *db, th_served *s, bo
 static th_status line_finish(th_batch_in *b, th_db *db, th_served *s, th_error *error)
 {
     bool given;
+    s->acted = false;
     s->stored = s->seen != NULL;
     memcpy(s->subject, s->answer.subject, sizeof s->subject);
     if (s->stored) {
