@@ -261,7 +261,7 @@ static th_status outbox_rows(th_batch_out *b, th_db *db, int64_t now, th_error *
         const th_error *e = &b->errors[i];
         if (!seq)
             continue;
-        if (e->status == TH_OK || th_error_is_final(e))
+        if (e->status == TH_OK || !th_refusal_passes(e))
             status = th_outbox_settle(db, b->outgoing.peer, seq, e->status ? e : NULL, now, error);
         else
             status = th_outbox_retry(b->ex, db, b->outgoing.peer, b->items[i], now, error);

@@ -51,5 +51,4 @@ void th_asks_end(th_batch_out *b, th_status status, const th_error *error); /* w
 void th_batch_out_close(th_batch_out *b);
 /* The batch is over. Failed: true when the peer has not been there for so long that asks need not wait any more. */
 bool th_peer_settle(th_batch_out *b, bool ok, const th_error *error);
-bool th_error_is_final(const th_error *error); /* a refusal that another try cannot mend */
 #endif

@@ -625,10 +625,22 @@ bool th_peer_settle(th_batch_out *b, bool ok, const th_error *error)
     return given_up;
 }
 
-bool th_error_is_final(const th_error *e)
+bool th_refusal_passes(const th_error *e)
 {
-    return e->status != TH_OK && e->status != TH_BUSY && e->status != TH_UNAVAILABLE && e->status != TH_TIMEOUT &&
-           e->status != TH_NO_SPACE && e->status != TH_IO && strcmp(e->type, "clock-skew") != 0;
+    static const char *const types[] = {"clock-skew", "unknown-key", "early-key", "expired-key", "head-signature", "suspended-member"};
+    if (e->status == TH_BUSY || e->status == TH_UNAVAILABLE || e->status == TH_TIMEOUT || e->status == TH_NO_SPACE || e->status == TH_IO ||
+        e->status == TH_NO_MEMORY)
+        return true;
+    for (size_t i = 0; i < TH_COUNT(types); i++)
+        if (strcmp(e->type, types[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A batch refused for keys or membership is refused the same a moment later: those who ask need not wait for that. */
+static bool ends_asks(const th_error *e)
+{
+    return e->status == TH_FORBIDDEN ? strcmp(e->type, "clock-skew") != 0 : !th_refusal_passes(e);
 }
 
 /* Every ask of the batch hears `error`. */
@@ -659,7 +671,7 @@ void th_exchange_failed(th_exchange *ex, th_outgoing *outgoing, th_status status
     if (e.status == TH_UNAVAILABLE && !e.retry_after_s)
         e.retry_after_s = RETRY_AFTER_S;
     memcpy(peer, b->outgoing.peer, sizeof peer);
-    if (th_peer_settle(b, false, &e) || th_error_is_final(&e))
+    if (th_peer_settle(b, false, &e) || ends_asks(&e))
         th_asks_end(b, e.status, &e);
     th_items_requeue(ex, peer, b);
     th_batch_out_close(b);

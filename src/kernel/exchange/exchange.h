@@ -5,7 +5,7 @@
  * network (src/node/link.c, or the simulation) carries the bytes.
  * Promises  An ask that was answered TH_OK is journaled on both sides and its receipt was checked. An effect put into the outbox in
  *           a committed change reaches its node exactly once, in order per subject. An id answered once is answered the same for
- *           seven days. A refused batch acts on nothing.
+ *           seven days, but for refusals of the moment (th_refusal_passes), which are not remembered. A refused batch acts on nothing.
  * Limits    TH_BATCH_LINES_MAX lines, TH_BATCH_BYTES_MAX bytes, TH_LINE_MAX a line, TH_WINDOW batches in flight a peer.
  * Threads   ask: any. receive: any I/O thread. next, answered, failed: the link's thread.
  * Source    docs/protocol.md §3–§6; RFC 9421, 9530, 9162, 9457, 9562.
@@ -135,6 +135,10 @@ struct th_ask {
 /* Queue `n` asks (linked by next). One alone that is refused at once (no such member, no grant, TH_BUSY) returns why and done is not
  * called; among several each hears it by its done. Without a live trust document all are refused and no done is called. */
 TH_MUST_USE th_status th_exchange_ask(th_exchange *exchange, th_ask *asks, size_t n, th_error *error);
+
+/* A refusal of the moment, the link or the trust between nodes (a clock that is off, a key that one side does not know yet, a suspended
+ * member, a full disk), not of what was asked: the same question may be answered another time. */
+bool th_refusal_passes(const th_error *error);
 
 /* ---- telling: effects that must arrive ------------------------------------------------------------------------------------- */
 

@@ -11,6 +11,7 @@ typedef struct th_served {
     th_grant grant;
     bool granted, has_person;
     bool acted;            /* its effect is part of this commit */
+    bool passes;           /* refused for the moment only: not remembered, so that another try is answered afresh */
     char consent_id[TH_ID_TEXT];
     th_str final_line;     /* the answer line as sent */
     bool stored;           /* an earlier answer is given again */
@@ -38,6 +39,7 @@ typedef struct th_batch_in {
     bool member_known;     /* then even a refusal is journaled */
     /* set in the writer's transaction */
     uint64_t first;
+    bool effects_wait;     /* an effect of this batch was refused for the moment */
     th_frontier left;
     int64_t at_us;
     th_hash right[TH_MERKLE_DEPTH];

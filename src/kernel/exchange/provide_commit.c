@@ -135,40 +135,57 @@ static th_status seen_look_up(th_batch_in *b, th_db *db, th_error *error)
 
 /* ---- effects ---- */
 
-static th_status effect_apply(th_batch_in *b, th_db *db, th_served *s, th_error *error)
+/* An effect that cannot be taken now must not be overtaken by a later one: whatever follows in the batch waits with it. */
+static th_status effect_wait(th_batch_in *b, th_served *s, th_error *error)
+{
+    (void)error;
+    s->passes = true;
+    return problem_line(s->message.id, TH_UNAVAILABLE, "waits-for-earlier", "同批中较早的事务暂时未能处理，请依次重发",
+                        "An earlier effect of this batch could not be taken now; send them again in order", &b->incoming->arena, &s->final_line);
+}
+
+static th_status effect_run(th_batch_in *b, th_db *db, th_served *s, th_error *error)
 {
     th_arena *arena = &b->incoming->arena;
     th_answer answer = {.body = TH_STR("{}")};
+    th_error refusal = {0};
     bool is_new = true;
-    th_status status = TH_OK;
-    if (s->message.sequence > 0)
-        status = th_inbox_admit(db, &s->message, b->at_us, &is_new, error);
-    if (status)
-        return status;
-    if (is_new) {
-        th_error refusal = {0};
-        status = th_db_exec(db, "SAVEPOINT effect", NULL, 0, NULL, error);
-        if (status)
-            return status;
-        th_status outcome = s->type->apply(s->type->ctx, db, &s->message, arena, &answer, &refusal);
-        if (outcome == TH_IO || outcome == TH_NO_SPACE || outcome == TH_CORRUPT) {
-            if (error)
-                *error = refusal;
-            return outcome;
-        }
-        if (outcome) {
-            status = th_db_exec(db, "ROLLBACK TO SAVEPOINT effect", NULL, 0, NULL, error);
-            answer.status = outcome;
-            answer.error = &refusal;
-        }
-        if (!status)
-            status = th_db_exec(db, "RELEASE SAVEPOINT effect", NULL, 0, NULL, error);
-        if (status)
-            return status;
-        s->acted = outcome == TH_OK;
-        return answer_line(s->message.id, &answer, arena, &s->final_line);
+    th_status outcome = s->message.sequence > 0 ? th_inbox_admit(db, &s->message, b->at_us, &is_new, error) : TH_OK;
+    if (outcome)
+        return outcome;
+    if (is_new)
+        outcome = s->type->apply(s->type->ctx, db, &s->message, arena, &answer, &refusal);
+    if (outcome == TH_IO || outcome == TH_NO_SPACE || outcome == TH_CORRUPT) {
+        if (error)
+            *error = refusal;
+        return outcome;
     }
-    return answer_line(s->message.id, &answer, arena, &s->final_line);
+    if (outcome && !refusal.status)
+        th_fail(&refusal, outcome, "failed", "处理失败", "Processing failed");
+    s->acted = outcome == TH_OK && is_new;
+    s->passes = outcome && th_refusal_passes(&refusal);
+    answer.status = outcome;
+    answer.error = &refusal;
+    b->effects_wait = b->effects_wait || s->passes;
+    th_status status = answer_line(s->message.id, &answer, arena, &s->final_line);
+    if (!status && outcome)
+        status = th_db_exec(db, "ROLLBACK TO SAVEPOINT effect", NULL, 0, NULL, error);
+    /* Refused for good: it stands in the inbox like one that was taken, and never comes again. */
+    if (!status && outcome && !s->passes && s->message.sequence > 0)
+        status = th_inbox_admit(db, &s->message, b->at_us, &is_new, error);
+    return status;
+}
+
+static th_status effect_apply(th_batch_in *b, th_db *db, th_served *s, th_error *error)
+{
+    if (b->effects_wait && s->message.sequence > 0)
+        return effect_wait(b, s, error);
+    th_status status = th_db_exec(db, "SAVEPOINT effect", NULL, 0, NULL, error);
+    if (!status)
+        status = effect_run(b, db, s, error);
+    if (!status)
+        status = th_db_exec(db, "RELEASE SAVEPOINT effect", NULL, 0, NULL, error);
+    return status;
 }
 
 static th_status consent_still_given(th_batch_in *b, th_db *db, th_served *s, bool *ret_given, th_error *error)
@@ -189,9 +206,11 @@ static th_status line_finish(th_batch_in *b, th_db *db, th_served *s, th_error *
 {
     bool given;
     s->acted = false;
+    s->passes = s->answer.status && s->answer.error && th_refusal_passes(s->answer.error);
     s->stored = s->seen != NULL;
     memcpy(s->subject, s->answer.subject, sizeof s->subject);
     if (s->stored) {
+        s->passes = false;
         s->subject[0] = 0;
         return stored_answer(b, db, s, error);
     }
@@ -251,7 +270,7 @@ static th_status batch_rows(th_batch_in *b, th_db *db, th_error *error)
         return TH_NO_MEMORY;
     for (size_t i = 0; i < b->n; i++) {
         n += b->served[i].final_line.n + 1;
-        if (b->served[i].stored || !b->served[i].message.id[0] ||
+        if (b->served[i].stored || b->served[i].passes || !b->served[i].message.id[0] ||
             (b->served[i].answer.error && strcmp(b->served[i].answer.error->type, "duplicate-id") == 0))
             continue;
         th_value *v = values + fresh++ * 5;
@@ -308,6 +327,7 @@ th_status th_batch_in_apply(th_change *change, th_db *db, th_error *error)
     if (b->status)
         return refusal_stage(b, error);
     b->first = th_journal_next(b->ex->journal);
+    b->effects_wait = false;
     th_status status = seen_look_up(b, db, error);
     for (size_t i = 0; !status && i < b->n; i++)
         status = line_finish(b, db, &b->served[i], error);
