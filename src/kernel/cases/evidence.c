@@ -63,9 +63,12 @@ static void event_compose(asking *a, const char *state)
     a->event_json = th_buf_view(&buf);
 }
 
-static bool is_temporary(th_status status)
+/* Of the moment, not about the person: asked again, not written down as the register's answer. */
+static bool is_temporary(th_status status, const th_error *error)
 {
-    return status == TH_UNAVAILABLE || status == TH_TIMEOUT || status == TH_BUSY || status == TH_NO_SPACE || status == TH_IO;
+    th_error e = *error;
+    e.status = status;
+    return status && th_refusal_passes(&e);
 }
 
 static th_status row_update(asking *a, th_db *db, const char *state, int64_t now, bool *ret_changed, th_error *error)
@@ -93,7 +96,7 @@ static th_status answer_apply(th_change *change, th_db *db, th_error *error)
     int64_t now = th_now_us(&a->cases->env);
     bool changed;
     a->is_event = false;
-    if (is_temporary(a->ask.status)) {
+    if (is_temporary(a->ask.status, &a->ask.error)) {
         th_value values[] = {th_v_text(th_str_of(a->case_id)), th_v_text(a->evidence), th_v_int(now + RETRY_S * TH_SECOND_US),
                              th_v_text(th_str_of(a->ask.error.type))};
         return th_db_exec(db,
@@ -181,7 +184,7 @@ static th_status one_ask(th_cases *cases, const th_case *c, const th_case_item *
         memcpy(a->ask.subject, c->subject.p, 32);
     if (!status)
         status = th_exchange_ask(cases->exchange, &a->ask, 1, error);
-    if (status && error && error->status && is_temporary(error->status)) {
+    if (status && error && error->status && is_temporary(status, error)) {
         th_arena_close(&a->arena);
         th_free(a);
         return status;
