@@ -51,8 +51,9 @@ static bool entry_is(th_db *db, const char *sql, const sim_fact *f, const char *
     const th_value *row;
     th_str line;
     th_entry entry;
-    th_value id = th_v_text(th_str_of(f->id));
-    if (row_of(db, sql, &id, 1, arena, &row) || th_journal_entry(db, row[0].s, (uint64_t)(row[1].i + row[2].i), arena, &line, NULL) ||
+    uint8_t bytes[TH_ID_BYTES];
+    th_value id = th_v_blob(bytes, sizeof bytes);
+    if (!th_uuid_bytes(th_str_of(f->id), bytes) || row_of(db, sql, &id, 1, arena, &row) || th_journal_entry(db, row[0].s, (uint64_t)(row[1].i + row[2].i), arena, &line, NULL) ||
         th_entry_read(line, arena, &entry, NULL))
         return false;
     return th_str_is(entry.id, f->id) && th_str_is(entry.direction, direction) &&

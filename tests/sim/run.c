@@ -176,6 +176,7 @@ void sim_run(uint64_t seed, int64_t hours_us, bool verbose, sim_outcome *ret)
     th_log_sink_set(log_line, s);
     th_log_level_set(verbose ? TH_LOG_INFO : TH_LOG_ERROR);
     features_draw(s);
+    sim_memo_begin(seed % 8 != 0);
     open_all(s);
     steps_run(s, SIM_START_US + hours_us);
     if (!s->failed)

@@ -243,6 +243,7 @@ typedef struct sim_outcome {
     int64_t simulated_us;
     int64_t fork_us; /* from fork to alarm; 0 = no fork */
 } sim_outcome;
+void sim_memo_begin(bool use); /* memo.c: before a run */
 int64_t sim_time_zero(void *ctx);
 void sim_process_reset(uint64_t seed);
 void sim_run(uint64_t seed, int64_t hours_us, bool verbose, sim_outcome *ret_outcome);
