@@ -105,6 +105,7 @@ static th_status cases_open(sim_node *n, th_error *error)
     th_cases_options options = {.code = n->code,
                                 .calendar = sim_file("calendar/working-days.json"),
                                 .clocks = sim_file("clocks.json"),
+                                .machine = sim_file("cases.json"),
                                 .items = items,
                                 .item_count = count,
                                 .store = n->store,

@@ -119,6 +119,7 @@ TH_MUST_USE th_status th_case_material_apply(void *ctx, th_db *db, const th_mess
 void th_case_piece_read(void *ctx, th_db *db, const th_message *const *messages, size_t n, th_arena *arena, th_answer **answers);
 
 void th_case_submitted_told(void *ctx, const th_message *message);
+void th_case_moved_told(void *ctx, const th_message *message); /* it says which case, not what of it */
 void th_case_event_told(void *ctx, const th_message *message);
 /* Tell the other node (origin or owner) of an event, in the same transaction. */
 TH_MUST_USE th_status th_case_event_send(th_cases *cases, th_db *db, const th_case *c, th_str to, const th_case_event *event,

@@ -16,8 +16,8 @@ static th_status types_add(th_cases *cases, th_error *error)
     const th_message_type types[] = {
         {.type = "case.submitted", .apply = th_case_submitted_apply, .applied = th_case_submitted_told, .ctx = cases},
         {.type = "case.event", .apply = th_case_event_apply, .applied = th_case_event_told, .ctx = cases},
-        {.type = "case.request", .apply = th_case_request_apply, .ctx = cases},
-        {.type = "case.material", .apply = th_case_material_apply, .ctx = cases},
+        {.type = "case.request", .apply = th_case_request_apply, .applied = th_case_moved_told, .ctx = cases},
+        {.type = "case.material", .apply = th_case_material_apply, .applied = th_case_moved_told, .ctx = cases},
         {.type = "case.piece", .read = th_case_piece_read, .ctx = cases},
         {.type = "case.consult", .apply = th_case_consult_apply, .ctx = cases},
     };

@@ -323,6 +323,11 @@ void th_case_submitted_told(void *ctx, const th_message *m)
     th_case_told(ctx, th_json_str(m->body, "case"), TH_STR("{\"kind\":\"received\"}"));
 }
 
+void th_case_moved_told(void *ctx, const th_message *m)
+{
+    th_case_told(ctx, th_json_str(m->body, "case"), TH_STR("{}"));
+}
+
 void th_case_event_told(void *ctx, const th_message *m)
 {
     const th_json *json = th_json_get(m->body, "event");

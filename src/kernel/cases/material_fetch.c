@@ -90,8 +90,6 @@ th_status th_case_material_apply(void *ctx, th_db *db, const th_message *m, th_a
                            .at_us = th_now_us(&cases->env)};
     if (!status)
         status = th_case_note(cases, db, &c, &event, arena, error);
-    if (!status)
-        th_case_told(cases, id, event.json);
     return status;
 }
 

@@ -141,8 +141,6 @@ th_status th_case_request_apply(void *ctx, th_db *db, const th_message *m, th_ar
         if (!status)
             status = refusal_send(cases, db, &c, th_str_of(m->from), request, &why, arena, error);
     }
-    if (!status)
-        th_case_told(cases, r.case_id, a.event_json.n ? a.event_json : TH_STR("{\"kind\":\"request_refused\"}"));
     return status;
 }
 
