@@ -141,13 +141,13 @@ test('grants: another consumer\'s, widened by a field, expired, foreign purpose'
     ['grant-consumer', 'invalid-request', 'grant-purpose', 'no-grant', 'no-grant'],
   )
   // Widened by one field that the register would verify: the provider's own copy of the grant decides, whatever the consumer's says.
-  const narrow = { id: 'narrow-one', provider: to, register: 'legal-persons', operation: 'verify', fields: ['name'], consumer: { member: '120000' }, purposes: ['business-check'], basis: { zh: '测试', en: 'test' }, consent: 'none', rate: 0, not_before: '2020-01-01T00:00:00Z', not_after: '2031-01-01T00:00:00Z' }
+  const narrow = { id: 'narrow-one', provider: to, register: 'legal-persons', operation: 'verify', fields: ['name'], consumer: { member: '120000' }, purposes: ['business-check'], basis: { zh: '测试第一条', en: 'test, article 1' }, consent: 'none', rate: 0, not_before: '2020-01-01T00:00:00Z', not_after: '2031-01-01T00:00:00Z' }
   writeFileSync(join(r.dir, 'narrow.json'), JSON.stringify(narrow))
   r.run('grant', 'add', join(r.dir, 'narrow.json'), '--node', r.nodes[to].dir)
   await until('the grant to be read', async () => (await types([verifyLine({ grant: 'narrow-one' })]))[0] === undefined)
   assert.deepEqual(await types([verifyLine({ grant: 'narrow-one' }, { claims: { name: company.name, status: 'existing' } })]), ['grant-field'])
   assert.deepEqual(await types([verifyLine({ grant: 'narrow-one', type: 'query' }, { claims: undefined, fields: ['name'] })]), ['grant-operation'])
-  const expired = { id: 'expired-one', provider: to, register: 'legal-persons', operation: 'verify', fields: ['name'], consumer: { member: '120000' }, purposes: ['*'], basis: { zh: '测试', en: 'test' }, consent: 'none', rate: 0, not_before: '2020-01-01T00:00:00Z', not_after: '2021-01-01T00:00:00Z' }
+  const expired = { id: 'expired-one', provider: to, register: 'legal-persons', operation: 'verify', fields: ['name'], consumer: { member: '120000' }, purposes: ['*'], basis: { zh: '测试第一条', en: 'test, article 1' }, consent: 'none', rate: 0, not_before: '2020-01-01T00:00:00Z', not_after: '2021-01-01T00:00:00Z' }
   writeFileSync(join(r.dir, 'grant.json'), JSON.stringify(expired))
   r.run('grant', 'add', join(r.dir, 'grant.json'), '--node', r.nodes[to].dir)
   await until('the grant to be read', async () => (await types([verifyLine({ grant: 'expired-one' })]))[0] === 'grant-expired')

@@ -179,14 +179,24 @@ test('imports keep the good rows, report the bad ones with line and field, and b
   assert.equal(answer.status, 200, answer.text)
   assert.equal(answer.json.kept, 1)
   assert.equal(answer.json.refused, 4)
-  assert.deepEqual(answer.json.report.map((row) => [row.line, row.code]), [[3, 'check-digit'], [4, 'enum'], [5, 'duplicate-key'], [6, 'required']])
+  assert.deepEqual(answer.json.report.map((row) => [row.line, row.code]), [[3, 'check-digit'], [4, 'enum'], [5, 'conflicting-rows'], [6, 'required']])
+  assert.equal(answer.json.conflicts, 1)
   const nothing = await operator.post('/records/v1/registers/population:import?format=csv', 'id_number,name\n1,2\n', { 'Content-Type': 'text/csv' })
   problem(nothing, 422)
   const head = await operator.post('/records/v1/registers/population:import?format=csv', 'number,name\n1,2\n', { 'Content-Type': 'text/csv' })
   problem(head, 422)
   const system = r.keyed('110000', 'importer')
-  const seen = await system.post('/exchange/v1/ask', { provider: '120000', register: 'population', operation: 'verify', key: { id_number: '11010519491231002x' }, claims: { name: '张,三' }, purpose: { item: 'identity-check' } })
-  assert.deepEqual(seen.json.results, { name: 'match' })
+  const ask = () => system.post('/exchange/v1/ask', { provider: '120000', register: 'population', operation: 'verify', key: { id_number: '１１０１０５１９４９１２３１００２x' }, claims: { name: ' 张,三' }, purpose: { item: 'identity-check' } })
+  // Two rows of one number that differ: nobody is told which is right until a person has looked.
+  const disputed = await ask()
+  assert.deepEqual(disputed.json.results, { name: 'indeterminate' }, disputed.text)
+  const tickets = (await operator.get('/records/v1/conflicts')).json.items
+  assert.deepEqual(tickets.map((t) => [t.register, t.kind, t.key.id_number, t.state]), [['population', 'duplicate', '1101**********002X', 'open']])
+  problem(await operator.post(`/records/v1/conflicts/${tickets[0].id}:close`, { note: '' }), 400)
+  assert.equal((await operator.post(`/records/v1/conflicts/${tickets[0].id}:close`, { note: '经核对，以第 2 行为准' })).status, 200)
+  problem(await operator.post(`/records/v1/conflicts/${tickets[0].id}:close`, { note: '再次' }), 404)
+  const seen = await ask()
+  assert.deepEqual(seen.json.results, { name: 'match' }, seen.text)
 })
 
 test('guessing is stopped: after five mismatches about one person the register says no more', async () => {

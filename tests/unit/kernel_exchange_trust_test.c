@@ -325,7 +325,7 @@ static th_grant grant_of(const char *json)
 
 #define GRANT                                                                                                                              \
     "{\"id\":\"g1\",\"provider\":\"110000\",\"register\":\"degrees\",\"operation\":\"verify\",\"fields\":[\"name\",\"level\"],"           \
-    "\"consumer\":{\"member\":\"130000\",\"office\":\"HE-HR\"},\"purposes\":[\"HE-TALENT\"],\"basis\":{\"zh\":\"协议\",\"en\":\"agreement\"}," \
+    "\"consumer\":{\"member\":\"130000\",\"office\":\"HE-HR\"},\"purposes\":[\"HE-TALENT\"],\"basis\":{\"zh\":\"协议第三条\",\"en\":\"agreement\"}," \
     "\"consent\":\"citizen\",\"rate\":60,\"not_before\":\"2026-11-01T00:00:00Z\",\"not_after\":\"2026-12-01T00:00:00Z\"}"
 
 static void every_part_of_a_grant_is_checked(void **state)
@@ -365,7 +365,7 @@ static void a_malformed_grant_is_refused_with_the_place(void **state)
         {"\"consumer\":{\"member\":\"130000\",\"office\":\"HE-HR\"}", "\"consumer\":\"130000\"", "/consumer"}, {"\"purposes\":[\"HE-TALENT\"]", "\"purposes\":{}", "/purposes"},
         {"\"consent\":\"citizen\"", "\"consent\":\"maybe\"", "/consent"}, {"\"rate\":60", "\"rate\":-1", "/rate"}, {"\"rate\":60", "\"rate\":\"60\"", "/rate"},
         {"\"not_before\":\"2026-11-01T00:00:00Z\"", "\"not_before\":\"yesterday\"", "/not_before"}, {"\"not_after\":\"2026-12-01", "\"not_after\":\"2026-10-01", "/not_after"},
-        {"\"zh\":\"协议\"", "\"zh\":\"\"", "/basis/zh"}, {"\"rate\":60", "\"rate\":60,\"extra\":1", "/extra"}};
+        {"\"zh\":\"协议第三条\"", "\"zh\":\"\"", "/basis/zh"}, {"\"rate\":60", "\"rate\":60,\"extra\":1", "/extra"}};
     (void)state;
     for (size_t i = 0; i < TH_COUNT(cases); i++) {
         const char *at = strstr(GRANT, cases[i].what);

@@ -157,7 +157,7 @@ th_str region_grant(region *r, const char *id, size_t provider, size_t consumer,
 {
     return th_strf(&r->arena,
                    "{\"id\":\"%s\",\"provider\":\"%s\",\"register\":\"%s\",\"operation\":\"%s\",\"fields\":%s,\"consumer\":{\"member\":\"%s\"},"
-                   "\"purposes\":%s,\"basis\":{\"zh\":\"协议\",\"en\":\"agreement\"},\"consent\":\"%s\",\"not_before\":\"2026-01-01T00:00:00Z\","
+                   "\"purposes\":%s,\"basis\":{\"zh\":\"协议第三条\",\"en\":\"agreement\"},\"consent\":\"%s\",\"not_before\":\"2026-01-01T00:00:00Z\","
                    "\"not_after\":\"2027-01-01T00:00:00Z\"}",
                    id, r->members[provider].code, reg, operation, fields, r->members[consumer].code, purposes, consent);
 }

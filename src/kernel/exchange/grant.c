@@ -29,10 +29,20 @@ static bool texts_read(const th_json *json, const char *key, size_t max, th_aren
     return true;
 }
 
+/* 第十三条 · 国务院令第654号 · 〔2020〕35号: what a citation has and a phrase has not. */
+static bool law_cited(th_str text)
+{
+    static const char *const signs[] = {"条", "号"};
+    for (size_t i = 0; i < TH_COUNT(signs); i++)
+        if (memmem(text.p, text.n, signs[i], strlen(signs[i])))
+            return true;
+    return false;
+}
+
 static bool rest_read(const th_json *json, th_grant *g, th_error *error)
 {
     static const char *const allowed[] = {"id",    "provider", "register", "operation",  "fields",    "consumer", "purposes",
-                                          "basis", "consent",  "rate",     "not_before", "not_after", NULL};
+                                          "basis", "consent",  "rate",     "not_before", "not_after", "tells_absence", NULL};
     const th_json *consumer, *basis;
     th_str operation, consent;
     if (!th_json_only(json, "", allowed, error) || !th_json_want_str(json, "", "id", 80, &g->id, error) ||
@@ -59,6 +69,12 @@ static bool rest_read(const th_json *json, th_grant *g, th_error *error)
         th_fail_field(error, "/consent", "enum", "须为 none 或 citizen", "Must be none or citizen");
         return false;
     }
+    if (!g->consent_needed && !law_cited(g->basis_zh)) {
+        th_fail_field(error, "/basis/zh", "law", "不凭本人同意的读取须写明法律依据的条款或文号",
+                      "A read without the person's consent must cite the article or number of the law that makes it a duty");
+        return false;
+    }
+    g->tells_absence = th_json_bool(json, "tells_absence", false);
     return !th_json_get(json, "rate") || th_json_want_int(json, "", "rate", 0, 100000000, &g->rate_per_minute, error);
 }
 

@@ -2,9 +2,12 @@
  *
  * Promises  th_grant_check is pure and complete: consumer, office or role, operation, register, fields, purpose, time and consent
  *           are all checked by the provider; nothing that the consumer says about itself is believed beyond its signature.
+ *           A read stands on one of two: the person's consent, or a duty of the consumer's by law ("consent":"none"), and then the law is
+ *           cited: a basis without article or document number is refused.
  * Shape     {"id","provider","register","operation":"verify|query","fields":[…],"consumer":{"member","office"?},"purposes":[item…
- *           or "*"],"basis":{"zh","en"},"consent":"none|citizen","rate":n per minute,"not_before","not_after"}; published as
- *           {"signed":{"provider","issued","grants":[…]},"signatures":[{kid,sig}]} over canonical bytes, tag "tonghui/v1/grants".
+ *           or "*"],"basis":{"zh","en"},"consent":"none|citizen","tells_absence"?,"rate":n per minute,"not_before","not_after"};
+ *           published as {"signed":{"provider","issued","grants":[…]},"signatures":[{kid,sig}]} over canonical bytes, tag
+ *           "tonghui/v1/grants".
  * Source    docs/protocol.md §2.
  */
 #ifndef TH_EXCHANGE_GRANT_H
@@ -23,6 +26,7 @@ typedef struct th_grant {
     size_t purpose_count;
     th_str basis_zh, basis_en;
     bool consent_needed;
+    bool tells_absence; /* the consumer may tell no_record from mismatch */
     int64_t rate_per_minute; /* 0 = the provider's default */
     int64_t not_before_us, not_after_us;
     th_str json; /* the grant's own canonical text */

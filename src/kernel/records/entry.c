@@ -42,6 +42,20 @@ th_status th_entry_open(const th_records *records, const th_register *reg, const
     return status ? status : th_json_parse(plain, arena, ret_entry, NULL);
 }
 
+/* ---- look-ups ---- */
+
+const uint8_t th_record_key_last[TH_RECORD_KEY] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+/* The first entry at or behind the key: the record itself, or where there is none its neighbour, which is read, opened and later compared
+ * all the same. So the two take one path, and as long. Behind all stands an entry of nobody's. */
+static void local_take(th_records *records, th_lookup *l, const th_rows *rows, th_arena *arena)
+{
+    const th_value *row = rows->n ? th_row(rows, 0) : NULL;
+    const uint8_t *key = row && row[0].s.n == TH_RECORD_KEY ? (const uint8_t *)row[0].s.p : th_record_key_last;
+    l->present = th_equal_secret(key, l->key, TH_RECORD_KEY);
+    l->status = th_entry_open(records, l->reg, key, row ? row[1].s : l->reg->last, arena, &l->entry);
+}
+
 static void local_read(th_records *records, th_db *db, th_lookup **lookups, size_t n, th_arena *arena)
 {
     th_value *values = th_alloc_array(arena, n * 3, sizeof *values);
@@ -53,21 +67,23 @@ static void local_read(th_records *records, th_db *db, th_lookup **lookups, size
         values[3 * i + 2] = th_v_blob(lookups[i]->key, TH_RECORD_KEY);
     }
     if (!status)
-        status = th_db_select_many(db, "SELECT sealed FROM records_entry WHERE register = ?1 AND version = ?2 AND key = ?3", values, 3, n,
-                                   arena, rows, NULL);
+        status = th_db_select_many(db,
+                                   "SELECT key, sealed FROM records_entry WHERE register = ?1 AND version = ?2 AND key >= ?3 "
+                                   "ORDER BY key LIMIT 1",
+                                   values, 3, n, arena, rows, NULL);
     for (size_t i = 0; i < n; i++) {
-        static const uint8_t no_key[TH_RECORD_KEY];
-        th_lookup *l = lookups[i];
-        l->status = status;
-        if (status)
-            continue;
-        if (rows[i].n) {
-            l->status = th_entry_open(records, l->reg, l->key, th_row(&rows[i], 0)[0].s, arena, &l->entry);
-        } else { /* the same work for nobody */
-            const th_json *decoy;
-            TH_IGNORE(th_entry_open(records, l->reg, no_key, l->reg->decoy, arena, &decoy));
-        }
+        lookups[i]->status = status;
+        if (!status)
+            local_take(records, lookups[i], &rows[i], arena);
     }
+}
+
+static void outside_read(th_records *records, th_lookup *l, th_arena *arena)
+{
+    th_source_read(records, l, arena);
+    l->present = l->entry != NULL;
+    if (!l->present)
+        l->entry = l->reg->stand_in;
 }
 
 void th_lookups_read(th_records *records, th_db *db, th_lookup **lookups, size_t n, th_arena *arena)
@@ -80,7 +96,7 @@ void th_lookups_read(th_records *records, th_db *db, th_lookup **lookups, size_t
         if (th_register_live(records, lookups[i]->reg).source == TH_SOURCE_LOCAL)
             local[local_n++] = lookups[i];
         else
-            th_source_read(records, lookups[i], arena);
+            outside_read(records, lookups[i], arena);
     }
     if (local_n)
         local_read(records, db, local, local_n, arena);

@@ -31,36 +31,55 @@ struct th_import {
     th_arena piece_arena, row_arena;
     row rows[PIECE];
     size_t row_count;
-    int64_t kept, refused, reported;
+    int64_t kept, refused, noted, reported;
     bool simulated;
     uint8_t (*seen)[TH_RECORD_KEY]; /* open addressing: keys of this file */
+    uint64_t *seen_hash;            /* of the row's content, where rows of one key may be in conflict */
     size_t seen_mask, seen_n;
+    struct dispute { uint8_t key[TH_RECORD_KEY]; char *keys_json; } *disputes;
+    size_t dispute_n, dispute_room;
     th_status status;
     th_error error;
 };
 
 /* ---- reporting ---- */
 
-static void refuse(th_import *im, uint64_t line, const th_error *why)
+/* A line of the report: `note` = the row was kept. */
+static void line_say(th_import *im, uint64_t line, const char *field, const char *code, const char *zh, const char *en, bool note)
 {
     th_arena arena;
     th_buf buf;
-    im->refused++;
     if (!im->report || im->reported++ >= REPORT_MAX)
         return;
     th_arena_open(&arena, 64 * 1024);
     th_buf_open(&buf, &arena, 16 * 1024);
     th_pen pen = th_pen_on(&buf);
-    const th_field_error *f = why->field_count ? &why->fields[0] : NULL;
     th_pen_object(&pen);
     th_pen_kint(&pen, "line", (int64_t)line);
-    th_pen_ktext(&pen, "field", f ? (f->pointer[0] == '/' ? f->pointer + 1 : f->pointer) : "");
-    th_pen_ktext(&pen, "code", f ? f->code : why->type);
-    th_pen_ktext(&pen, "zh", f ? f->zh : why->zh);
-    th_pen_ktext(&pen, "en", f ? f->en : why->en);
+    th_pen_ktext(&pen, "field", field[0] == '/' ? field + 1 : field);
+    th_pen_ktext(&pen, "code", code);
+    th_pen_ktext(&pen, "zh", zh);
+    th_pen_ktext(&pen, "en", en);
+    if (note)
+        th_pen_kbool(&pen, "kept", true);
     th_pen_end(&pen, '}');
     im->report(im->report_ctx, th_buf_view(&buf));
     th_arena_close(&arena);
+}
+
+static void refuse(th_import *im, uint64_t line, const th_error *why)
+{
+    const th_field_error *f = why->field_count ? &why->fields[0] : NULL;
+    im->refused++;
+    line_say(im, line, f ? f->pointer : "", f ? f->code : why->type, f ? f->zh : why->zh, f ? f->en : why->en, false);
+}
+
+static void note(th_import *im, uint64_t line, th_str field, const char *code, const char *zh, const char *en)
+{
+    char name[96];
+    th_field_pointer(name, "", field);
+    im->noted++;
+    line_say(im, line, name, code, zh, en, true);
 }
 
 /* ---- writing pieces ---- */
@@ -107,9 +126,13 @@ static bool seen_grow(th_import *im)
 {
     size_t slots = im->seen ? 2 * (im->seen_mask + 1) : 4096;
     uint8_t(*grown)[TH_RECORD_KEY] = th_new(slots * TH_RECORD_KEY);
+    uint64_t *hashes = im->reg->duplicates_conflict ? th_new(slots * sizeof *hashes) : NULL;
     static const uint8_t none[TH_RECORD_KEY];
-    if (!grown)
+    if (!grown || (im->reg->duplicates_conflict && !hashes)) {
+        th_free(grown);
+        th_free(hashes);
         return false;
+    }
     for (size_t i = 0; im->seen && i <= im->seen_mask; i++) {
         if (memcmp(im->seen[i], none, TH_RECORD_KEY) == 0)
             continue;
@@ -118,29 +141,83 @@ static bool seen_grow(th_import *im)
         for (at &= slots - 1; memcmp(grown[at], none, TH_RECORD_KEY) != 0; at = (at + 1) & (slots - 1)) {
         }
         memcpy(grown[at], im->seen[i], TH_RECORD_KEY);
+        if (hashes)
+            hashes[at] = im->seen_hash[i];
     }
     th_free(im->seen);
+    th_free(im->seen_hash);
     im->seen = grown;
+    im->seen_hash = hashes;
     im->seen_mask = slots - 1;
     return true;
 }
 
-/* True when the key is new in this file. */
-static bool seen_add(th_import *im, const uint8_t key[TH_RECORD_KEY])
+typedef enum seen { SEEN_NEW, SEEN_SAME, SEEN_OTHER, SEEN_NO_MEMORY } seen;
+
+/* Whether the key stood in this file before, and where it matters, with the same content. */
+static seen seen_add(th_import *im, const uint8_t key[TH_RECORD_KEY], th_str json)
 {
     static const uint8_t none[TH_RECORD_KEY];
     size_t at;
-    if ((!im->seen || 2 * im->seen_n > im->seen_mask) && !seen_grow(im)) {
-        im->status = TH_NO_MEMORY;
-        return false;
-    }
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    if ((!im->seen || 2 * im->seen_n > im->seen_mask) && !seen_grow(im))
+        return SEEN_NO_MEMORY;
+    for (size_t i = 0; im->seen_hash && i < json.n; i++)
+        hash = (hash ^ (unsigned char)json.p[i]) * UINT64_C(0x100000001b3);
     memcpy(&at, key, sizeof at);
     for (at &= im->seen_mask; memcmp(im->seen[at], none, TH_RECORD_KEY) != 0; at = (at + 1) & im->seen_mask)
         if (memcmp(im->seen[at], key, TH_RECORD_KEY) == 0)
-            return false;
+            return im->seen_hash && im->seen_hash[at] != hash ? SEEN_OTHER : SEEN_SAME;
     memcpy(im->seen[at], key, TH_RECORD_KEY);
+    if (im->seen_hash)
+        im->seen_hash[at] = hash;
     im->seen_n++;
-    return true;
+    return SEEN_NEW;
+}
+
+/* Two different rows of one key: the first stays, and nobody is told what it says until a person has looked. */
+static th_status dispute_add(th_import *im, const uint8_t key[TH_RECORD_KEY], const th_str *keys)
+{
+    th_arena arena;
+    th_buf buf;
+    if (im->dispute_n == im->dispute_room) {
+        size_t room = im->dispute_room ? 2 * im->dispute_room : 64;
+        struct dispute *grown = th_new(room * sizeof *grown);
+        if (!grown)
+            return TH_NO_MEMORY;
+        if (im->dispute_n)
+            memcpy(grown, im->disputes, im->dispute_n * sizeof *grown);
+        th_free(im->disputes);
+        im->disputes = grown;
+        im->dispute_room = room;
+    }
+    th_arena_open(&arena, 64 * 1024);
+    th_buf_open(&buf, &arena, 16 * 1024);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    for (size_t i = 0; i < im->reg->key_count; i++) {
+        th_pen_key_str(&pen, im->reg->keys[i]->name);
+        th_pen_str(&pen, keys[i]);
+    }
+    th_pen_end(&pen, '}');
+    struct dispute *d = &im->disputes[im->dispute_n];
+    memcpy(d->key, key, TH_RECORD_KEY);
+    d->keys_json = th_new_copy(th_buf_view(&buf));
+    th_arena_close(&arena);
+    im->dispute_n += d->keys_json != NULL;
+    return d->keys_json ? TH_OK : TH_NO_MEMORY;
+}
+
+static void duplicate_take(th_import *im, seen found, const uint8_t key[TH_RECORD_KEY], const th_str *keys, th_error *why)
+{
+    if (found == SEEN_NO_MEMORY) {
+        im->status = TH_NO_MEMORY;
+    } else if (found == SEEN_OTHER) {
+        im->status = dispute_add(im, key, keys);
+        th_fail(why, TH_CONFLICT, "conflicting-rows", "同一键有两条内容不同的记录，已生成冲突单", "Two rows of one key differ; a ticket was opened");
+    } else if (found == SEEN_SAME) {
+        th_fail(why, TH_CONFLICT, "duplicate-key", "同一文件中键重复", "This key stood in the file before");
+    }
 }
 
 /* `texts` has one value a field of the register; absent ones are NULL. */
@@ -156,33 +233,39 @@ static void row_take(th_import *im, uint64_t line, const th_str *texts)
     for (size_t i = 0; i < im->reg->field_count; i++) {
         const th_field *f = &im->reg->fields[i];
         const char *code, *zh, *en;
-        char pointer[80];
-        snprintf(pointer, sizeof pointer, "/%.*s", TH_FMT(f->name));
+        char pointer[96];
+        th_str text;
+        unsigned changes;
+        th_field_pointer(pointer, "", f->name);
         if (!texts[i].n) {
             if (f->required)
                 th_fail_field(&why, pointer, "required", "缺少此项", "This is missing");
             continue;
         }
-        if (!th_text_fits(f, texts[i], im->now_us, &code, &zh, &en)) {
+        if (!th_field_take(f, texts[i], im->now_us, &im->row_arena, &text, &changes, &code, &zh, &en)) {
             th_fail_field(&why, pointer, code, zh, en);
             continue;
         }
         th_pen_key_str(&pen, f->name);
         if (f->integer)
-            th_pen_raw(&pen, texts[i]);
+            th_pen_raw(&pen, text);
         else
-            th_pen_str(&pen, texts[i]);
+            th_pen_str(&pen, text);
         for (size_t k = 0; k < im->reg->key_count; k++)
             if (im->reg->keys[k] == f)
-                keys[k] = texts[i];
+                keys[k] = text;
+        if (changes & TH_ID_WAS_OLD)
+            note(im, line, f->name, "id-converted", "15 位旧号码已换算为 18 位，请核对", "A fifteen-digit number was converted to eighteen; please check");
+        else if (f->format == TH_FORMAT_USCC && th_uscc_doubtful(text))
+            note(im, line, f->name, "inner-code", "代码中的组织机构代码校验码不符（M 系列，仅提示）",
+                 "The inner organisation code does not check (M series: only said)");
     }
     th_pen_end(&pen, '}');
     if (!why.status && !th_buf_ok(&buf))
         th_fail(&why, TH_TOO_LARGE, "too-long", "记录过长", "The record is too long");
     if (!why.status) {
         th_record_key(im->records, im->reg, keys, r->key);
-        if (!seen_add(im, r->key) && !im->status)
-            th_fail(&why, TH_CONFLICT, "duplicate-key", "同一文件中键重复", "This key stood in the file before");
+        duplicate_take(im, seen_add(im, r->key, th_buf_view(&buf)), r->key, keys, &why);
     }
     if (!why.status && !im->status)
         im->status = th_entry_seal(im->records, im->reg, r->key, th_buf_view(&buf), &im->piece_arena, &r->sealed);
@@ -319,9 +402,36 @@ static th_status begin_apply(void *ctx, th_db *db, th_error *error)
     return status;
 }
 
+/* Behind all: see entry.c. Before the version is live, like every row of it. */
+static th_status last_apply(void *ctx, th_db *db, th_error *error)
+{
+    th_import *im = ctx;
+    th_value values[] = {th_v_text(im->reg->name), th_v_int(im->version), th_v_blob(th_record_key_last, TH_RECORD_KEY),
+                         th_v_blob(im->reg->last.p, im->reg->last.n)};
+    return th_db_exec(db, "INSERT INTO records_entry (register, version, key, sealed) VALUES (?1, ?2, ?3, ?4)", values, 4, NULL, error);
+}
+
+static th_status disputes_put(th_import *im, th_db *db, th_error *error)
+{
+    th_status status = th_conflicts_supersede(im->records, db, im->reg->name, im->version, error);
+    for (size_t i = 0; !status && i < im->dispute_n; i++) {
+        th_ticket ticket = {.reg = im->reg->name,
+                            .version = im->version,
+                            .kind = "duplicate",
+                            .detail = TH_STR("{\"found_by\":\"import\"}"),
+                            .keys_json = th_str_of(im->disputes[i].keys_json)};
+        memcpy(ticket.key, im->disputes[i].key, TH_RECORD_KEY);
+        status = th_conflict_put(im->records, db, &ticket, error);
+    }
+    return status;
+}
+
 static th_status live_apply(void *ctx, th_db *db, th_error *error)
 {
     th_import *im = ctx;
+    th_status first = disputes_put(im, db, error);
+    if (first)
+        return first;
     th_value values[] = {th_v_text(im->reg->name), th_v_int(im->version), th_v_int(im->kept), th_v_int(im->simulated)};
     th_status status = th_db_exec(db, "UPDATE records_version SET live = 0 WHERE register = ?1", values, 1, NULL, error);
     return status ? status
@@ -396,6 +506,10 @@ void th_import_abandon(th_import *im)
     th_csv_close(im->csv);
     th_free(im->partial);
     th_free(im->seen);
+    th_free(im->seen_hash);
+    for (size_t i = 0; i < im->dispute_n; i++)
+        th_free(im->disputes[i].keys_json);
+    th_free(im->disputes);
     th_arena_close(&im->piece_arena);
     th_arena_close(&im->row_arena);
     th_free(im);
@@ -419,6 +533,8 @@ static void summary_write(const th_import *im, th_buf *buf)
     th_pen_kint(&pen, "version", im->version);
     th_pen_kint(&pen, "kept", im->kept);
     th_pen_kint(&pen, "refused", im->refused);
+    th_pen_kint(&pen, "noted", im->noted);
+    th_pen_kint(&pen, "conflicts", (int64_t)im->dispute_n);
     th_pen_kbool(&pen, "simulated", im->simulated);
     th_pen_end(&pen, '}');
 }
@@ -435,6 +551,8 @@ th_status th_import_end(th_import *im, th_arena *arena, th_str *ret_summary, th_
     if (!status && !im->kept)
         status = th_fail(&im->error, TH_UNPROCESSABLE, "nothing-kept", "没有一行合格，登记簿保持不变", "No row was good; the register is unchanged");
     if (!status)
+        status = th_records_write(im->records, last_apply, im, &im->error);
+    if (!status)
         status = th_records_write(im->records, live_apply, im, &im->error);
     if (!status) {
         pthread_mutex_lock(&im->records->lock);
@@ -443,6 +561,7 @@ th_status th_import_end(th_import *im, th_arena *arena, th_str *ret_summary, th_
         im->reg->made_us = im->now_us;
         im->reg->simulated = im->simulated;
         pthread_mutex_unlock(&im->records->lock);
+        status = th_conflicts_load(im->records, &im->error);
         old_sweep(im);
     }
     if (status && error)

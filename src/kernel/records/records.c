@@ -70,27 +70,34 @@ static th_status versions_load(th_records *records, th_error *error)
 
 th_status th_records_reload(th_records *records, th_error *error)
 {
-    return versions_load(records, error);
+    th_status status = versions_load(records, error);
+    return status ? status : th_conflicts_load(records, error);
 }
 
-/* As long and as many members as a usual entry. */
-static th_status decoys_make(th_records *records)
+/* As long and as many members as a usual entry, and nobody's. */
+static th_status last_make(th_records *records, th_register *reg)
 {
-    static const uint8_t no_key[TH_RECORD_KEY];
-    for (size_t i = 0; i < records->register_count; i++) {
-        th_register *reg = &records->registers[i];
-        th_buf buf;
-        th_buf_open(&buf, &records->arena, TH_ENTRY_JSON_MAX);
-        th_pen pen = th_pen_on(&buf);
-        th_pen_object(&pen);
-        for (size_t k = 0; k < reg->field_count; k++)
-            th_pen_kstr(&pen, reg->fields[k].name.p, TH_STR("xxxxxxxxxx"));
-        th_pen_end(&pen, '}');
-        th_status status = th_buf_ok(&buf) ? th_entry_seal(records, reg, no_key, th_buf_view(&buf), &records->arena, &reg->decoy) : TH_TOO_LARGE;
-        if (status)
-            return status;
+    th_buf buf;
+    th_buf_open(&buf, &records->arena, TH_ENTRY_JSON_MAX);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    for (size_t k = 0; k < reg->field_count; k++) {
+        th_pen_key_str(&pen, reg->fields[k].name);
+        th_pen_text(&pen, "xxxxxxxxxx");
     }
-    return TH_OK;
+    th_pen_end(&pen, '}');
+    if (!th_buf_ok(&buf))
+        return TH_TOO_LARGE;
+    th_status status = th_json_parse(th_buf_view(&buf), &records->arena, &reg->stand_in, NULL);
+    return status ? status : th_entry_seal(records, reg, th_record_key_last, th_buf_view(&buf), &records->arena, &reg->last);
+}
+
+static th_status lasts_make(th_records *records)
+{
+    th_status status = TH_OK;
+    for (size_t i = 0; !status && i < records->register_count; i++)
+        status = last_make(records, &records->registers[i]);
+    return status;
 }
 
 th_status th_records_open(const th_records_options *options, th_records **ret_records, th_error *error)
@@ -106,11 +113,13 @@ th_status th_records_open(const th_records_options *options, th_records **ret_re
     records->budget = th_new(TH_BUDGET_SLOTS * sizeof *records->budget);
     th_status status = records->budget ? th_registers_load(records, error) : TH_NO_MEMORY;
     if (!status)
-        status = decoys_make(records);
+        status = lasts_make(records);
     if (!status)
         status = th_catalogue_load(records, error);
     if (!status)
         status = versions_load(records, error);
+    if (!status)
+        status = th_conflicts_load(records, error);
     if (!status)
         status = th_sources_load(records, error);
     if (status)
@@ -137,6 +146,7 @@ void th_records_close(th_records *records)
     }
     pthread_mutex_destroy(&records->lock);
     th_free(records->budget);
+    th_free(records->conflicts);
     th_arena_close(&records->arena);
     th_free(records);
 }
@@ -148,6 +158,7 @@ th_status th_records_attach(th_records *records, th_exchange *exchange, th_error
         {.type = "query", .granted = true, .wanted = th_records_wanted, .read = th_query_read, .ctx = records},
         {.type = "records.request", .apply = th_request_arrived, .ctx = records},
         {.type = "records.answer", .apply = th_request_answered, .ctx = records},
+        {.type = "records.conflict", .apply = th_conflict_arrived, .ctx = records},
     };
     records->exchange = exchange;
     for (size_t i = 0; i < TH_COUNT(types); i++)
@@ -241,6 +252,8 @@ static bool export_row(void *ctx, const th_value *row, int columns)
     const th_json *entry;
     th_buf buf;
     (void)columns;
+    if (row[0].s.n == TH_RECORD_KEY && memcmp(row[0].s.p, th_record_key_last, TH_RECORD_KEY) == 0)
+        return true;
     th_arena_open(&arena, 1 << 20);
     th_buf_open(&buf, &arena, 64 * 1024);
     e->status = row[0].s.n == TH_RECORD_KEY

@@ -11,6 +11,7 @@ typedef struct asked {
     th_answer *answer;
     th_lookup lookup;
     const th_json *claims; /* verify: object; query: array */
+    bool tells_absence, conflicted;
     th_error error;
 } asked;
 
@@ -45,11 +46,37 @@ static bool is_verify(const th_message *m)
 }
 
 /* What no entry can hold is a mistake of the asker, not a mismatch: it must not use up the budget of guesses. */
-static th_status claim_wrong(const th_field *f, th_error *error)
+static bool claim_check(th_records *records, const th_register *reg, const th_json *claim, th_arena *arena, th_error *error)
 {
-    char pointer[120];
-    snprintf(pointer, sizeof pointer, "/body/claims/%.*s", TH_FMT(f->name));
-    return th_fail_field(error, pointer, "type", "值的类型不符或过长", "The value is of the wrong type, or too long");
+    const th_predicate *p = th_predicate_find(reg, claim->key);
+    const th_field *f = p ? NULL : th_field_find(reg, claim->key);
+    th_str text;
+    if (p)
+        return th_predicate_check(p, claim, "/body/claims", error);
+    bool strict = f->format == TH_FORMAT_NAME || f->format == TH_FORMAT_CITIZEN || f->format == TH_FORMAT_USCC || f->format == TH_FORMAT_DATE;
+    if (strict)
+        return th_field_check(f, claim, "/body/claims", th_now_us(records->options.env), arena, &text, error);
+    if (claim->type == (f->integer ? TH_JSON_NUMBER : TH_JSON_STRING) && claim->text.n <= CLAIM_MAX)
+        return true;
+    char pointer[96];
+    th_field_pointer(pointer, "/body/claims", f->name);
+    th_fail_field(error, pointer, "type", "值的类型不符或过长", "The value is of the wrong type, or too long");
+    return false;
+}
+
+/* "name*" asks for the name masked. */
+static const th_field *queried(const th_register *reg, th_str name, bool *ret_masked)
+{
+    *ret_masked = name.n > 1 && name.p[name.n - 1] == '*';
+    const th_field *f = th_field_find(reg, (th_str){name.p, name.n - *ret_masked});
+    return f && (f->query || (*ret_masked && f->query_masked)) ? f : NULL;
+}
+
+static bool verified(const th_register *reg, th_str name)
+{
+    const th_predicate *p = th_predicate_find(reg, name);
+    const th_field *f = th_field_find(reg, name);
+    return p ? p->verify : f && f->verify;
 }
 
 th_status th_records_wanted(void *ctx, const th_message *m, th_arena *arena, th_wanted *ret_wanted, th_str *ret_id_number, th_error *error)
@@ -75,13 +102,13 @@ th_status th_records_wanted(void *ctx, const th_message *m, th_arena *arena, th_
         return TH_NO_MEMORY;
     for (const th_json *c = th_json_first(list); c; c = th_json_next(list, c)) {
         th_str name = verify ? c->key : c->text;
-        const th_field *f = th_field_find(reg, name);
-        if (!f || !(verify ? f->verify : f->query))
+        bool masked;
+        if (verify ? !verified(reg, name) : !queried(reg, name, &masked))
             return th_fail_field(error, verify ? "/body/claims" : "/body/fields", "field", "其中有不可核验或查询的字段",
                                  "Names a field that cannot be verified or queried");
-        if (verify && (c->type != (f->integer ? TH_JSON_NUMBER : TH_JSON_STRING) || c->text.n > CLAIM_MAX))
-            return claim_wrong(f, error);
-        fields[n++] = f->name;
+        if (verify && !claim_check(records, reg, c, arena, error))
+            return TH_INVALID;
+        fields[n++] = name;
     }
     *ret_wanted = (th_wanted){.reg = reg->name, .operation = verify ? TH_VERIFY : TH_QUERY, .fields = fields, .field_count = n};
     for (size_t i = 0; i < reg->key_count; i++)
@@ -116,12 +143,7 @@ static bool prepare(th_records *records, asked *a, th_arena *arena)
     for (size_t i = 0; i < l->reg->key_count; i++)
         if (l->reg->keys[i] == l->reg->person)
             th_people_subject(records->options.secret, l->keys[i], a->answer->subject);
-    if (is_verify(m) && !th_budget_allows(records, l->reg, m, l->key)) {
-        a->error.retry_after_s = 3600;
-        refuse(a, arena,
-               th_fail(&a->error, TH_BUSY, "verify-budget", "不一致次数过多，暂停核验", "Too many mismatches; verifying is suspended for a while"));
-        return false;
-    }
+    a->conflicted = th_conflict_open(records, l->key);
     return true;
 }
 
@@ -137,23 +159,33 @@ static th_str names_joined(const th_json *list, bool keys, th_arena *arena)
     return th_buf_view(&buf);
 }
 
-static bool same_value(const th_field *f, const th_json *entry, const th_json *claim)
+static bool same_value(const th_field *f, const th_json *entry, const th_json *claim, th_arena *arena)
 {
+    th_str said = claim->text;
+    unsigned changes;
+    const char *code, *zh, *en;
     if (claim->type != entry->type)
         return false;
-    th_str said = f->integer ? claim->text : th_str_trim(claim->text);
+    if (!f->integer)
+        (void)th_field_take(f, claim->text, INT64_MAX / 2, arena, &said, &changes, &code, &zh, &en);
     return th_str_eq(said, entry->text);
 }
 
-static const char *claim_result(const th_register *reg, const th_json *entry, const th_json *claim)
+/* Everything is compared, whether the record is there or its neighbour was read in its place: only the last line knows. */
+static th_result claim_result(const asked *a, const th_json *claim, th_str today, th_arena *arena)
 {
-    const th_field *f = th_field_find(reg, claim->key);
-    if (!entry)
-        return reg->tells_absence ? "no_record" : "mismatch";
-    const th_json *value = f ? th_json_get_str(entry, f->name) : NULL;
-    if (!value || value->type == TH_JSON_NULL)
-        return "indeterminate";
-    return same_value(f, value, claim) ? "match" : "mismatch";
+    const th_register *reg = a->lookup.reg;
+    const th_predicate *p = th_predicate_find(reg, claim->key);
+    const th_field *f = p ? NULL : th_field_find(reg, claim->key);
+    const th_json *value = f ? th_json_get_str(a->lookup.entry, f->name) : NULL;
+    th_result result = TH_RESULT_INDETERMINATE;
+    if (p)
+        result = th_predicate_holds(p, a->lookup.entry, claim, today);
+    else if (value && value->type != TH_JSON_NULL)
+        result = same_value(f, value, claim, arena) ? TH_RESULT_MATCH : TH_RESULT_MISMATCH;
+    if (a->conflicted)
+        result = TH_RESULT_INDETERMINATE;
+    return a->lookup.present ? result : a->tells_absence ? TH_RESULT_NO_RECORD : TH_RESULT_MISMATCH;
 }
 
 static void footer(th_records *records, th_register *reg, th_pen *pen)
@@ -165,8 +197,9 @@ static void footer(th_records *records, th_register *reg, th_pen *pen)
         th_pen_kbool(pen, "simulated", true);
 }
 
-static void verify_answer(th_records *records, asked *a, th_arena *arena)
+static void verify_answer(th_records *records, asked *a, th_str today, th_arena *arena)
 {
+    static const char *const words[] = {"match", "mismatch", "no_record", "indeterminate"};
     th_buf buf;
     bool mismatch = false;
     th_register *reg = a->lookup.reg;
@@ -176,10 +209,10 @@ static void verify_answer(th_records *records, asked *a, th_arena *arena)
     th_pen_key(&pen, "results");
     th_pen_object(&pen);
     for (const th_json *c = th_json_first(a->claims); c; c = th_json_next(a->claims, c)) {
-        const char *result = claim_result(reg, a->lookup.entry, c);
-        mismatch = mismatch || (result[0] == 'm' && result[1] == 'i') || result[0] == 'n';
+        th_result result = claim_result(a, c, today, arena);
+        mismatch = mismatch || result == TH_RESULT_MISMATCH || result == TH_RESULT_NO_RECORD;
         th_pen_key_str(&pen, c->key);
-        th_pen_text(&pen, result);
+        th_pen_text(&pen, words[result]);
     }
     th_pen_end(&pen, '}');
     footer(records, reg, &pen);
@@ -197,8 +230,14 @@ static void query_answer(th_records *records, asked *a, th_arena *arena)
 {
     th_buf buf;
     th_register *reg = a->lookup.reg;
-    if (!a->lookup.entry) {
+    if (!a->lookup.present) {
         refuse(a, arena, th_fail(&a->error, TH_NOT_FOUND, "no-record", "没有这条记录", "There is no such record"));
+        return;
+    }
+    if (a->conflicted) {
+        refuse(a, arena,
+               th_fail(&a->error, TH_CONFLICT, "record-conflict", "登记信息有冲突，正在核对，暂不能提供",
+                       "What the register holds contradicts itself and is being looked into; it is not told for now"));
         return;
     }
     th_buf_open(&buf, arena, TH_ENTRY_JSON_MAX);
@@ -207,9 +246,14 @@ static void query_answer(th_records *records, asked *a, th_arena *arena)
     th_pen_key(&pen, "record");
     th_pen_object(&pen);
     for (const th_json *c = th_json_first(a->claims); c; c = th_json_next(a->claims, c)) {
-        const th_json *value = th_json_get_str(a->lookup.entry, c->text);
+        bool masked;
+        const th_field *f = queried(reg, c->text, &masked);
+        const th_json *value = f ? th_json_get_str(a->lookup.entry, f->name) : NULL;
         th_pen_key_str(&pen, c->text);
-        th_pen_raw(&pen, value ? value->raw : TH_STR("null"));
+        if (value && masked && value->type == TH_JSON_STRING)
+            th_pen_str(&pen, th_field_masked(f, value->text, arena));
+        else
+            th_pen_raw(&pen, value && !masked ? value->raw : TH_STR("null"));
     }
     th_pen_end(&pen, '}');
     footer(records, reg, &pen);
@@ -222,7 +266,7 @@ static void query_answer(th_records *records, asked *a, th_arena *arena)
 }
 
 /* A register that cannot be reached is never a mismatch. */
-static void answer(th_records *records, asked *a, th_arena *arena)
+static void answer(th_records *records, asked *a, th_str today, th_arena *arena)
 {
     if (a->lookup.status) {
         refuse(a, arena,
@@ -230,10 +274,25 @@ static void answer(th_records *records, asked *a, th_arena *arena)
                        "The register cannot be read now; try again shortly"));
         return;
     }
+    /* One after another, so that a batch of guesses about one person is stopped within the batch. */
+    int retry_s = 0;
+    if (is_verify(a->message) && !th_budget_allows(records, a->lookup.reg, a->message, a->lookup.key, &retry_s)) {
+        TH_IGNORE(th_fail(&a->error, TH_BUSY, "verify-budget", "不一致次数过多，暂停核验", "Too many mismatches; verifying is suspended for a while"));
+        a->error.retry_after_s = retry_s;
+        refuse(a, arena, TH_BUSY);
+        return;
+    }
     if (is_verify(a->message))
-        verify_answer(records, a, arena);
+        verify_answer(records, a, today, arena);
     else
         query_answer(records, a, arena);
+}
+
+/* What a message's own grant adds to the register's rule. */
+static bool grant_tells(const th_grants *grants, const th_message *m)
+{
+    const th_grant *grant = grants ? th_grants_find(grants, m->grant) : NULL;
+    return grant && grant->tells_absence;
 }
 
 static void batch_read(th_records *records, th_db *db, const th_message *const *messages, size_t n, th_arena *arena, th_answer **answers)
@@ -241,21 +300,27 @@ static void batch_read(th_records *records, th_db *db, const th_message *const *
     asked *all = th_alloc_array(arena, n, sizeof *all);
     th_lookup **lookups = th_alloc_array(arena, n, sizeof *lookups);
     size_t good = 0;
+    char today[TH_TIME_TEXT];
     if (!all || !lookups) {
         for (size_t i = 0; i < n; i++)
             answers[i]->status = TH_NO_MEMORY;
         return;
     }
+    th_grants *grants = records->exchange ? th_exchange_grants(records->exchange, th_str_of(records->code)) : NULL;
     for (size_t i = 0; i < n; i++) {
         all[i].message = messages[i];
         all[i].answer = answers[i];
-        if (prepare(records, &all[i], arena))
+        if (prepare(records, &all[i], arena)) {
+            all[i].tells_absence = all[i].lookup.reg->tells_absence || grant_tells(grants, messages[i]);
             lookups[good++] = &all[i].lookup;
+        }
     }
+    th_grants_release(grants);
     th_lookups_read(records, db, lookups, good, arena);
+    th_time_shanghai(th_now_us(records->options.env), today);
     for (size_t i = 0; i < n; i++)
         if (!answers[i]->status)
-            answer(records, &all[i], arena);
+            answer(records, &all[i], (th_str){today, 10}, arena);
 }
 
 void th_verify_read(void *ctx, th_db *db, const th_message *const *messages, size_t n, th_arena *arena, th_answer **answers)
