@@ -185,7 +185,10 @@ static th_status portal_start(th_node *node, th_error *error)
                                  .static_root = c->console[0] ? c->console : NULL,
                                  .env = &node->env,
                                  .authenticate = th_people_authenticate,
-                                 .authenticate_ctx = node->people};
+                                 .authenticate_ctx = node->people,
+                                 .once_begin = th_people_once_begin,
+                                 .once_end = th_people_once_end,
+                                 .once_ctx = node->people};
     th_status status = th_server_open(&options, &node->portal, error);
     if (!status)
         status = routes_mount(node, node->portal, error);

@@ -34,7 +34,7 @@ struct th_rq {
     th_conn *conn;
     th_buf body;
     size_t body_max;
-    bool overflowed, refused, early;
+    bool overflowed, refused, early, once;
     enum { TH_BEFORE, TH_HANDLED } stage;
     _Atomic int state; /* see request.c */
     bool open;         /* counted in server->open */

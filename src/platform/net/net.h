@@ -128,6 +128,11 @@ typedef struct th_server_options {
     /* Fill rq->who from cookie, API key or rq->peer_pin. May be NULL (nobody). A failure is answered as a problem. */
     th_status (*authenticate)(void *ctx, th_request *rq);
     void *authenticate_ctx;
+    /* Writes of somebody known that carry Idempotency-Key: `begin` claims the key (true: go on; false: it has filled in the first answer, or a
+     * problem), `end` keeps the answer that is about to be sent. On an I/O thread; may block. NULL = the header says nothing. */
+    bool (*once_begin)(void *ctx, th_request *rq, th_str key);
+    void (*once_end)(void *ctx, th_request *rq, th_str key);
+    void *once_ctx;
 } th_server_options;
 
 TH_MUST_USE th_status th_server_open(const th_server_options *options, th_server **ret_server, th_error *error);

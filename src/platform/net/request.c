@@ -207,6 +207,17 @@ static bool json_read(th_rq *r)
     return status == TH_OK;
 }
 
+/* A write that was sent before is answered as before. */
+static bool once_check(th_rq *r)
+{
+    th_request *rq = &r->rq;
+    th_str key = th_request_header(rq, "Idempotency-Key");
+    if (!key.p || !r->server->options.once_begin || !rq->who.account.n || th_str_is(rq->method, "GET") || th_str_is(rq->method, "HEAD"))
+        return true;
+    r->once = r->server->options.once_begin(r->server->options.once_ctx, rq, key);
+    return r->once;
+}
+
 static th_handled dispatch(th_rq *r)
 {
     th_request *rq = &r->rq;
@@ -216,7 +227,7 @@ static th_handled dispatch(th_rq *r)
     }
     rq->body = th_buf_view(&r->body);
     th_peer_pin_read(r);
-    if (!role_check(r) || !json_read(r))
+    if (!role_check(r) || !json_read(r) || !once_check(r))
         return TH_DONE;
     return rq->route->handler(rq);
 }
@@ -238,6 +249,10 @@ static enum MHD_Result answer(th_rq *r)
         th_handler then = r->rq.then;
         r->rq.then = NULL;
         (void)then(&r->rq);
+    }
+    if (r->once) {
+        r->once = false;
+        r->server->options.once_end(r->server->options.once_ctx, &r->rq, th_request_header(&r->rq, "Idempotency-Key"));
     }
     measure(r);
     rq_settle(r);

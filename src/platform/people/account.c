@@ -43,6 +43,7 @@ th_status th_people_open(const th_people_options *options, th_people **ret_peopl
         return th_fail(error, TH_NO_MEMORY, "no-memory", "内存不足", "Out of memory");
     people->options = *options;
     snprintf(people->cookie, sizeof people->cookie, "tonghui-%s", options->cookie_suffix);
+    th_uuid7(options->env, people->boot);
     th_status status = th_password_hash(TH_STR("no such account"), people->nobody);
     if (status)
         th_people_close(people);

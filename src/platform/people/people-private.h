@@ -7,6 +7,7 @@ enum { TH_SESSION_HOURS = 12, TH_LOGIN_MAX = 64, TH_PASSWORD_MAX = 200, TH_LOCK_
 
 struct th_people {
     th_people_options options;
+    char boot[TH_ID_TEXT]; /* of this process */
     char cookie[40]; /* "tonghui-110000" */
     char nobody[TH_PASSWORD_HASH]; /* checked when there is no such login, so that time tells nothing */
 };

@@ -56,3 +56,17 @@ CREATE TABLE people_event (
     account TEXT NOT NULL,
     kind TEXT NOT NULL
 );
+
+-- Writes that carry an Idempotency-Key: which request it was, and its answer once there is one. boot: the daemon that claimed it.
+-- distribute: account
+CREATE TABLE people_once (
+    account TEXT NOT NULL,
+    key TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    boot TEXT NOT NULL,
+    status BIGINT,
+    content_type TEXT,
+    answer BLOB,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (account, key)
+);

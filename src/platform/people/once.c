@@ -1,0 +1,113 @@
+/* once.c — Idempotency-Key: a write that was sent twice happens once, and both senders hear the first answer.
+ *
+ * The key is claimed in a commit of its own before the handler runs; the answer is kept before it is sent. What dies in between leaves a claim
+ * without an answer: whoever asks again is told that it may have happened, and nothing is done twice. Temporary failures give the key back. */
+#include "people-private.h"
+
+#include <string.h>
+
+enum { KEPT_HOURS = 24, ANSWER_MAX = 256 * 1024 };
+
+typedef struct once {
+    th_people *people;
+    th_request *rq;
+    th_str key, content_type, answer;
+    th_hash hash;
+    bool is_new, give_back;
+    const th_value *known; /* hash, boot, status, content_type, answer */
+} once;
+
+static th_hash request_hash(const th_request *rq)
+{
+    th_str pieces[] = {rq->method, TH_STR("\n"), rq->path, TH_STR("\n"), rq->body};
+    return th_hash_of(TH_SUITE_ED25519, pieces, TH_COUNT(pieces));
+}
+
+static th_status claim_apply(void *ctx, th_db *db, th_error *error)
+{
+    once *o = ctx;
+    int64_t changed = 0, now = th_now_us(o->people->options.env);
+    th_value old[] = {th_v_text(o->rq->who.account), th_v_int(now - KEPT_HOURS * TH_HOUR_US)};
+    th_status status = th_db_exec(db, "DELETE FROM people_once WHERE account = ?1 AND at < ?2", old, 2, NULL, error);
+    th_value values[] = {th_v_text(o->rq->who.account), th_v_text(o->key), th_v_blob(o->hash.b, TH_HASH_SIZE),
+                         th_v_text(th_str_of(o->people->boot)), th_v_int(now)};
+    if (!status)
+        status = th_db_exec(db,
+                            "INSERT INTO people_once (account, key, hash, boot, at) VALUES (?1, ?2, ?3, ?4, ?5) "
+                            "ON CONFLICT (account, key) DO NOTHING",
+                            values, TH_COUNT(values), &changed, error);
+    o->is_new = changed == 1;
+    if (!status && !o->is_new)
+        status = th_db_one(db, "SELECT hash, boot, status, content_type, answer FROM people_once WHERE account = ?1 AND key = ?2", values, 2,
+                           &o->rq->arena, &o->known, error);
+    return status;
+}
+
+static th_status conflict(th_request *rq, const char *type, const char *zh, const char *en)
+{
+    return th_fail(&rq->error, TH_CONFLICT, type, zh, en);
+}
+
+static void answer_again(once *o)
+{
+    th_request *rq = o->rq;
+    const th_value *row = o->known;
+    bool same = row[0].s.n == TH_HASH_SIZE && memcmp(row[0].s.p, o->hash.b, TH_HASH_SIZE) == 0;
+    th_status status = TH_OK;
+    if (!same)
+        status = th_fail(&rq->error, TH_UNPROCESSABLE, "idempotency-mismatch", "同一 Idempotency-Key 曾用于不同的请求",
+                         "This Idempotency-Key was used for another request");
+    else if (row[2].type == TH_VALUE_NULL && th_str_is(row[1].s, o->people->boot))
+        status = conflict(rq, "idempotency-running", "同一请求正在处理", "The same request is being worked on");
+    else if (row[2].type == TH_VALUE_NULL || row[4].type == TH_VALUE_NULL)
+        status = conflict(rq, "idempotency-unknown", "该请求可能已经执行，但答复已丢失；请先查看结果，再决定是否用新的键重发",
+                          "This request may have been carried out, but its answer is lost; look before you send it again under a new key");
+    if (status) {
+        (void)th_reply_problem(rq, status, NULL);
+        return;
+    }
+    th_reply_header(rq, "Idempotency-Replayed", TH_STR("true"));
+    (void)th_reply_bytes(rq, (int)row[2].i, th_str_is(row[3].s, "application/problem+json") ? "application/problem+json" : "application/json", row[4].s);
+}
+
+bool th_people_once_begin(void *ctx, th_request *rq, th_str key)
+{
+    once o = {.people = ctx, .rq = rq, .key = key, .hash = request_hash(rq)};
+    bool ok = key.n >= 1 && key.n <= 128;
+    for (size_t i = 0; ok && i < key.n; i++)
+        ok = key.p[i] > ' ' && key.p[i] < 127;
+    if (!ok) {
+        (void)th_reply_problem(rq, th_fail(&rq->error, TH_INVALID, "idempotency-key", "Idempotency-Key 须为 1 至 128 个可见字符",
+                                           "Idempotency-Key must be 1 to 128 visible characters"), NULL);
+        return false;
+    }
+    th_status status = th_people_write(o.people, claim_apply, &o, &rq->error);
+    if (status)
+        (void)th_reply_problem(rq, status, NULL);
+    else if (!o.is_new)
+        answer_again(&o);
+    return !status && o.is_new;
+}
+
+static th_status end_apply(void *ctx, th_db *db, th_error *error)
+{
+    once *o = ctx;
+    th_value values[] = {th_v_text(o->rq->who.account), th_v_text(o->key), th_v_int(o->rq->status), th_v_text(o->content_type),
+                         o->answer.n <= ANSWER_MAX ? th_v_blob(o->answer.p ? o->answer.p : "", o->answer.n) : th_v_null()};
+    if (o->give_back)
+        return th_db_exec(db, "DELETE FROM people_once WHERE account = ?1 AND key = ?2", values, 2, NULL, error);
+    return th_db_exec(db, "UPDATE people_once SET status = ?3, content_type = ?4, answer = ?5 WHERE account = ?1 AND key = ?2", values,
+                      TH_COUNT(values), NULL, error);
+}
+
+void th_people_once_end(void *ctx, th_request *rq, th_str key)
+{
+    th_error ignored = {0};
+    once o = {.people = ctx, .rq = rq, .key = key, .answer = th_buf_view(&rq->out), .content_type = th_str_of(rq->content_type),
+              .give_back = rq->status >= 500 || rq->status == 429};
+    if (!o.content_type.n)
+        o.content_type = TH_STR("application/json");
+    th_status status = th_people_write(o.people, end_apply, &o, &ignored);
+    if (status)
+        th_log(TH_LOG_WARN, "idempotency-not-kept", "status", th_status_name(status), NULL);
+}
