@@ -324,7 +324,8 @@ static th_status look_read(th_db *db, th_str log, uint64_t entry, int64_t before
     return TH_OK;
 }
 
-th_status th_access_of(th_exchange *ex, th_db *db, const char subject[33], int64_t before_us, size_t max, th_arena *arena,
+/* Logs are read from the newest generation on; those newer than the one that the page before ended in are behind us. */
+th_status th_access_of(th_exchange *ex, th_db *db, const char subject[33], const th_access_from *from, size_t max, th_arena *arena,
                        th_look **ret_looks, size_t *ret_n, th_error *error)
 {
     th_rows logs;
@@ -339,12 +340,17 @@ th_status th_access_of(th_exchange *ex, th_db *db, const char subject[33], int64
     th_status status = th_db_select(db, "SELECT log FROM journal_log WHERE code = ?1 ORDER BY generation DESC", &code, 1, arena, &logs, error);
     for (size_t i = 0; !status && i < logs.n && n < max; i++) {
         th_str log = th_row(&logs, i)[0].s;
+        bool ended_here = th_str_is(log, from->log);
+        if (from->log[0] && th_log_generation(log) > th_log_generation(th_str_of(from->log)))
+            continue;
         s.n = 0;
         status = log.n < TH_LOG_TEXT ? log_search(&s, db, log, error) : TH_CORRUPT;
         if (s.n)
             qsort(s.found, s.n, sizeof *s.found, newest_first);
         for (size_t k = 0; !status && k < s.n && n < max; k++) {
-            status = look_read(db, log, s.found[k], before_us, arena, &looks[n], error);
+            if (ended_here && s.found[k] >= from->entry)
+                continue;
+            status = look_read(db, log, s.found[k], from->before_us, arena, &looks[n], error);
             n += status == TH_OK;
             status = status == TH_NOT_FOUND ? TH_OK : status;
         }

@@ -172,9 +172,12 @@ static th_handled asks_start(th_request *rq, asked *a)
     atomic_store(&a->open, a->n);
     rq->ctx = a;
     th_status status = th_exchange_ask(ex, a->asks, a->n, &rq->error);
-    if (status)
-        return th_reply_problem(rq, status, NULL);
-    return TH_LATER;
+    if (status && a->batch && a->n == 1) { /* a batch of one is answered in the shape of a batch */
+        a->asks[0].status = status;
+        a->asks[0].error = rq->error;
+        return reply_now(rq);
+    }
+    return status ? th_reply_problem(rq, status, NULL) : TH_LATER;
 }
 
 th_handled th_exchange_ask_post(th_request *rq)

@@ -179,8 +179,13 @@ typedef struct th_look {
     int64_t at_us;
     th_str consumer, office, reg, fields, operation;
 } th_look;
-TH_MUST_USE th_status th_access_of(th_exchange *ex, th_db *db, const char subject[33], int64_t before_us, size_t max, th_arena *arena,
-                                   th_look **ret_looks, size_t *ret_n, th_error *error);
+typedef struct th_access_from { /* what was before an instant, or stands before an entry of a log */
+    int64_t before_us;
+    char log[TH_LOG_TEXT]; /* "" = from the newest */
+    uint64_t entry;
+} th_access_from;
+TH_MUST_USE th_status th_access_of(th_exchange *ex, th_db *db, const char subject[33], const th_access_from *from, size_t max,
+                                   th_arena *arena, th_look **ret_looks, size_t *ret_n, th_error *error);
 TH_MUST_USE th_status th_access_open(th_exchange *ex, th_error *error);
 
 /* looks.c */

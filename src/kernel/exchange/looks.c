@@ -53,20 +53,37 @@ static void look_write(th_db *db, th_pen *pen, const th_look *look, th_arena *ar
     th_pen_end(pen, '}');
 }
 
+/* A page goes on behind one look: "log/entry", for many looks share the instant of their batch. An instant is taken too, and means what
+ * was before it. */
+static bool cursor_read(const th_json *body, th_access_from *ret_from)
+{
+    th_str rest = th_json_str(body, "before"), log;
+    int64_t entry;
+    *ret_from = (th_access_from){.before_us = INT64_MAX};
+    if (!rest.n || th_time_parse(rest, &ret_from->before_us))
+        return true;
+    if (!th_str_cut(&rest, '/', &log) || log.n >= TH_LOG_TEXT || !th_log_generation(log) || !th_parse_i64(rest, 0, INT64_MAX, &entry))
+        return false;
+    memcpy(ret_from->log, log.p, log.n);
+    ret_from->entry = (uint64_t)entry;
+    return true;
+}
+
 static th_status looks_answer(th_exchange *ex, th_db *db, const th_message *m, th_arena *arena, th_answer *answer)
 {
     th_look *looks;
     size_t n;
     th_buf buf;
+    th_access_from from;
     char subject[TH_SUBJECT_TEXT];
-    int64_t before = INT64_MAX;
-    th_str before_text = th_json_str(m->body, "before");
-    if (before_text.n && !th_time_parse(before_text, &before))
+    if (!cursor_read(m->body, &from))
         return TH_INVALID;
     th_people_subject(ex->secret, th_json_str(m->body, "id_number"), subject);
-    th_status status = th_access_of(ex, db, subject, before, LOOKS_PAGE, arena, &looks, &n, NULL);
+    th_status status = th_access_of(ex, db, subject, &from, LOOKS_PAGE + 1, arena, &looks, &n, NULL);
     if (status)
         return status;
+    bool more = n > LOOKS_PAGE;
+    n = more ? LOOKS_PAGE : n;
     th_buf_open(&buf, arena, TH_ANSWER_MAX - 1024);
     th_pen pen = th_pen_on(&buf);
     th_pen_object(&pen);
@@ -75,10 +92,8 @@ static th_status looks_answer(th_exchange *ex, th_db *db, const th_message *m, t
     for (size_t i = 0; i < n; i++)
         look_write(db, &pen, &looks[i], arena);
     th_pen_end(&pen, ']');
-    if (n == LOOKS_PAGE)
-        th_pen_ktime(&pen, "next", looks[n - 1].at_us);
-    else
-        th_pen_kstr(&pen, "next", (th_str){NULL, 0});
+    th_pen_kstr(&pen, "next",
+                more ? th_strf(arena, "%s/%llu", looks[n - 1].log, (unsigned long long)looks[n - 1].entry) : (th_str){NULL, 0});
     th_pen_end(&pen, '}');
     if (!th_buf_ok(&buf))
         return TH_TOO_LARGE;

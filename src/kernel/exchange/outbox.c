@@ -48,7 +48,10 @@ th_status th_outbox_put(th_exchange *ex, th_db *db, th_str to, const char *type,
     const th_value *row;
     th_buf buf;
     char id[TH_ID_TEXT];
-    if (to.n != TH_CODE_TEXT - 1)
+    pthread_mutex_lock(&ex->lock);
+    bool member = th_peer_find(ex, to) != NULL;
+    pthread_mutex_unlock(&ex->lock);
+    if (!member) /* it would wait for ever for nobody */
         return th_fail(error, TH_INVALID, "unknown-member", "接收方不是区域成员", "The receiver is not a member of the region");
     th_arena_open(&arena, 4 * TH_LINE_MAX);
     th_value key = th_v_text(to);
