@@ -76,5 +76,13 @@ bool bench_has_pg(void);
             skip();                                                                                                               \
         test(true);                                                                                                               \
     }
+/* What does not depend on the store is tested on one. */
+#define ON_SQLITE(test)                                                                                                           \
+    static void test##_sqlite(void **state)                                                                                       \
+    {                                                                                                                             \
+        (void)state;                                                                                                              \
+        test(false);                                                                                                              \
+    }
+#define ONE(test) cmocka_unit_test(test##_sqlite)
 #define BOTH(test) cmocka_unit_test(test##_sqlite), cmocka_unit_test(test##_postgresql)
 #endif

@@ -1363,66 +1363,66 @@ static void a_peers_problem_is_read_back(void **state)
 }
 
 ON_BOTH(an_answered_ask_is_journaled_on_both_sides_and_its_receipt_holds)
-ON_BOTH(asks_gather_into_batches_of_one_signature)
-ON_BOTH(a_refused_ask_hears_it_at_once_or_among_others_by_done)
+ON_SQLITE(asks_gather_into_batches_of_one_signature)
+ON_SQLITE(a_refused_ask_hears_it_at_once_or_among_others_by_done)
 ON_BOTH(an_id_answered_once_is_answered_the_same_again)
-ON_BOTH(an_ask_ends_at_its_deadline)
-ON_BOTH(an_answer_over_the_limit_is_a_problem_of_its_line)
-ON_BOTH(a_batch_that_is_not_whole_and_its_senders_acts_on_nothing)
+ON_SQLITE(an_ask_ends_at_its_deadline)
+ON_SQLITE(an_answer_over_the_limit_is_a_problem_of_its_line)
+ON_SQLITE(a_batch_that_is_not_whole_and_its_senders_acts_on_nothing)
 ON_BOTH(one_bad_line_alone_gets_its_problem)
 ON_BOTH(one_id_is_one_message)
-ON_BOTH(limits_of_a_batch_are_exact)
-ON_BOTH(an_answer_is_believed_only_as_far_as_it_is_proved)
-ON_BOTH(a_trailer_that_proves_something_else_proves_nothing)
+ON_SQLITE(limits_of_a_batch_are_exact)
+ON_SQLITE(an_answer_is_believed_only_as_far_as_it_is_proved)
+ON_SQLITE(a_trailer_that_proves_something_else_proves_nothing)
 ON_BOTH(an_effect_arrives_once_and_in_order_whatever_is_lost)
-ON_BOTH(a_restarted_sender_goes_on_with_what_it_had_not_delivered)
+ON_SQLITE(a_restarted_sender_goes_on_with_what_it_had_not_delivered)
 ON_BOTH(a_refusal_for_good_holds_back_its_subject_and_is_shown)
 ON_BOTH(a_refusal_for_now_is_tried_again_until_it_holds)
-ON_BOTH(clocks_that_differ_too_much_refuse_and_mend)
-ON_BOTH(effects_go_to_members_only)
-ON_BOTH(suspension_and_expiry_stop_exchange_and_say_so)
+ON_SQLITE(clocks_that_differ_too_much_refuse_and_mend)
+ON_SQLITE(effects_go_to_members_only)
+ON_SQLITE(suspension_and_expiry_stop_exchange_and_say_so)
 ON_BOTH(trust_and_grants_survive_a_restart_and_reload)
-ON_BOTH(a_grants_rate_bounds_the_work_and_refills)
+ON_SQLITE(a_grants_rate_bounds_the_work_and_refills)
 ON_BOTH(a_consent_taken_back_ends_what_it_allowed)
 ON_BOTH(the_citizen_sees_each_look_with_a_receipt_that_holds)
 ON_BOTH(two_histories_of_one_log_are_an_alarm)
-ON_BOTH(a_log_that_shrinks_is_an_alarm_and_an_old_head_is_only_late)
-ON_BOTH(a_newer_generation_is_known_by_its_number)
-ON_BOTH(a_node_that_others_have_outrun_seals_its_log_and_opens_another)
-ON_BOTH(gossip_reaches_third_members_and_consistency_is_asked)
+ON_SQLITE(a_log_that_shrinks_is_an_alarm_and_an_old_head_is_only_late)
+ON_SQLITE(a_newer_generation_is_known_by_its_number)
+ON_SQLITE(a_node_that_others_have_outrun_seals_its_log_and_opens_another)
+ON_SQLITE(gossip_reaches_third_members_and_consistency_is_asked)
 ON_BOTH(bodies_go_when_their_time_is_over_and_proofs_stay)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(an_answered_ask_is_journaled_on_both_sides_and_its_receipt_holds),
-        BOTH(asks_gather_into_batches_of_one_signature),
-        BOTH(a_refused_ask_hears_it_at_once_or_among_others_by_done),
+        ONE(asks_gather_into_batches_of_one_signature),
+        ONE(a_refused_ask_hears_it_at_once_or_among_others_by_done),
         BOTH(an_id_answered_once_is_answered_the_same_again),
-        BOTH(an_ask_ends_at_its_deadline),
-        BOTH(an_answer_over_the_limit_is_a_problem_of_its_line),
-        BOTH(a_batch_that_is_not_whole_and_its_senders_acts_on_nothing),
+        ONE(an_ask_ends_at_its_deadline),
+        ONE(an_answer_over_the_limit_is_a_problem_of_its_line),
+        ONE(a_batch_that_is_not_whole_and_its_senders_acts_on_nothing),
         BOTH(one_bad_line_alone_gets_its_problem),
         BOTH(one_id_is_one_message),
-        BOTH(limits_of_a_batch_are_exact),
-        BOTH(an_answer_is_believed_only_as_far_as_it_is_proved),
-        BOTH(a_trailer_that_proves_something_else_proves_nothing),
+        ONE(limits_of_a_batch_are_exact),
+        ONE(an_answer_is_believed_only_as_far_as_it_is_proved),
+        ONE(a_trailer_that_proves_something_else_proves_nothing),
         BOTH(an_effect_arrives_once_and_in_order_whatever_is_lost),
-        BOTH(a_restarted_sender_goes_on_with_what_it_had_not_delivered),
+        ONE(a_restarted_sender_goes_on_with_what_it_had_not_delivered),
         BOTH(a_refusal_for_good_holds_back_its_subject_and_is_shown),
         BOTH(a_refusal_for_now_is_tried_again_until_it_holds),
-        BOTH(clocks_that_differ_too_much_refuse_and_mend),
-        BOTH(effects_go_to_members_only),
-        BOTH(suspension_and_expiry_stop_exchange_and_say_so),
+        ONE(clocks_that_differ_too_much_refuse_and_mend),
+        ONE(effects_go_to_members_only),
+        ONE(suspension_and_expiry_stop_exchange_and_say_so),
         BOTH(trust_and_grants_survive_a_restart_and_reload),
-        BOTH(a_grants_rate_bounds_the_work_and_refills),
+        ONE(a_grants_rate_bounds_the_work_and_refills),
         BOTH(a_consent_taken_back_ends_what_it_allowed),
         BOTH(the_citizen_sees_each_look_with_a_receipt_that_holds),
         BOTH(two_histories_of_one_log_are_an_alarm),
-        BOTH(a_log_that_shrinks_is_an_alarm_and_an_old_head_is_only_late),
-        BOTH(a_newer_generation_is_known_by_its_number),
-        BOTH(a_node_that_others_have_outrun_seals_its_log_and_opens_another),
-        BOTH(gossip_reaches_third_members_and_consistency_is_asked),
+        ONE(a_log_that_shrinks_is_an_alarm_and_an_old_head_is_only_late),
+        ONE(a_newer_generation_is_known_by_its_number),
+        ONE(a_node_that_others_have_outrun_seals_its_log_and_opens_another),
+        ONE(gossip_reaches_third_members_and_consistency_is_asked),
         BOTH(bodies_go_when_their_time_is_over_and_proofs_stay),
         cmocka_unit_test(the_batch_header_has_one_spelling),
         cmocka_unit_test(lines_end_with_their_line_end),
