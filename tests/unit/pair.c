@@ -264,3 +264,19 @@ th_backlog backlog_of(node *n)
     th_store_release(n->b.store, db);
     return count ? all[0] : (th_backlog){0};
 }
+
+size_t looks_of(node *n, const char *person)
+{
+    th_db *db;
+    th_look *looks;
+    size_t count;
+    char subject[TH_SUBJECT_TEXT];
+    th_access_from newest = {.before_us = INT64_MAX};
+    th_people_subject(n->secret, th_str_of(person), subject);
+    MUST(th_store_acquire(n->b.store, &db, &error), &error);
+    MUST(th_access_of(n->ex, db, subject, &newest, 1000, &n->b.arena, &looks, &count, &error), &error);
+    th_store_release(n->b.store, db);
+    for (size_t i = 0; i < count; i++)
+        assert_true(th_str_is(looks[i].reg, "facts") && th_str_is(looks[i].consumer, "110000"));
+    return count;
+}

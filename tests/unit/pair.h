@@ -29,7 +29,8 @@ void answer_is(th_str line, int status, const char *type);
 th_status tell_to(const char *to, const char *key, int n);
 void tell(const char *key, int n);
 th_backlog backlog_of(node *n);
+size_t looks_of(node *n, const char *person); /* how many looks at the register are shown to the person */
 
 /* The rest of a good line after its id. */
-#define GOOD "\"type\":\"fact\",\"to\":\"120000\",\"at\":\"2026-11-24T08:00:00Z\",\"grant\":\"facts-to-beijing\",\"purpose\":{\"item\":\"A\"},\"body\":{\"field\":\"name\"}"
+#define GOOD "\"type\":\"fact\",\"to\":\"120000\",\"at\":\"2026-11-24T08:00:00Z\",\"grant\":\"facts-to-beijing\",\"purpose\":{\"item\":\"A\"},\"body\":{\"field\":\"name\",\"person\":\"110101199003070011\"}"
 #endif

@@ -11,7 +11,7 @@ typedef struct looking {
     th_request *rq;
     th_trust *trust;
     th_ask asks[TH_MEMBERS_MAX];
-    th_str providers[TH_MEMBERS_MAX];
+    th_str providers[TH_MEMBERS_MAX], cursors[TH_MEMBERS_MAX];
     size_t n;
     atomic_size_t open;
 } looking;
@@ -49,6 +49,45 @@ static void look_write(th_pen *pen, const th_trust *trust, th_str provider, cons
     th_pen_end(pen, '}');
 }
 
+static th_str next_of(const looking *l, size_t i, th_arena *arena)
+{
+    const th_json *root;
+    if (l->asks[i].status || th_json_parse(l->asks[i].answer, arena, &root, NULL))
+        return (th_str){NULL, 0};
+    return th_json_str(root, "next");
+}
+
+/* Where each member's list goes on: "code~cursor;code~cursor". A member that is not named there has told all; one that was not heard is
+ * asked again where it was, as long as another has more. */
+static void next_write(th_pen *pen, const looking *l, th_arena *arena)
+{
+    th_buf buf;
+    bool more = false;
+    th_buf_open(&buf, arena, 4096);
+    for (size_t i = 0; i < l->n; i++) {
+        th_str next = next_of(l, i, arena);
+        more = more || next.n;
+        if (next.n || l->asks[i].status)
+            th_buff(&buf, "%s%.*s~%.*s", buf.n ? ";" : "", TH_FMT(l->providers[i]), TH_FMT(next.n ? next : l->cursors[i]));
+    }
+    th_pen_kstr(pen, "next", more && th_buf_ok(&buf) ? th_buf_view(&buf) : (th_str){NULL, 0});
+}
+
+/* The part of `before` for this member; false when it has told all. Without a '~' it is one instant for all of them. */
+static bool cursor_of(th_str before, const char *code, th_str *ret_cursor)
+{
+    th_str rest = before, part, name;
+    *ret_cursor = before;
+    if (!before.n || !memchr(before.p, '~', before.n))
+        return true;
+    while (th_str_cut(&rest, ';', &part))
+        if (th_str_cut(&part, '~', &name) && th_str_is(name, code)) {
+            *ret_cursor = part;
+            return true;
+        }
+    return false;
+}
+
 static th_handled looks_reply(th_request *rq)
 {
     looking *l = rq->ctx;
@@ -78,6 +117,7 @@ static th_handled looks_reply(th_request *rq)
             th_pen_end(&pen, '}');
         }
     th_pen_end(&pen, ']');
+    next_write(&pen, l, &rq->arena);
     th_pen_end(&pen, '}');
     th_trust_release(l->trust);
     return th_reply_json(rq, 200);
@@ -92,7 +132,8 @@ static void look_done(th_ask *ask)
     }
 }
 
-static th_status look_prepare(th_exchange *ex, th_request *rq, looking *l, const th_member *member, th_str id_number, th_error *error)
+static th_status look_prepare(th_exchange *ex, th_request *rq, looking *l, const th_member *member, th_str cursor, th_str id_number,
+                              th_error *error)
 {
     static const th_str fields[] = {{"looks", 5}};
     int64_t now = th_now_us(&ex->env);
@@ -114,9 +155,10 @@ static th_status look_prepare(th_exchange *ex, th_request *rq, looking *l, const
     th_pen pen = th_pen_on(&body);
     th_pen_object(&pen);
     th_pen_kstr(&pen, "id_number", id_number);
-    if (th_request_query(rq, "before").n)
-        th_pen_kstr(&pen, "before", th_request_query(rq, "before"));
+    if (cursor.n)
+        th_pen_kstr(&pen, "before", cursor);
     th_pen_end(&pen, '}');
+    l->cursors[l->n] = cursor;
     l->providers[l->n] = th_str_keep(&rq->arena, th_str_of(member->code));
     l->asks[l->n] = (th_ask){.provider = l->providers[l->n],
                              .type = TH_STR("looks"),
@@ -150,12 +192,16 @@ th_handled th_exchange_looks_get(th_request *rq)
     l->trust = th_exchange_trust(ex);
     if (!status && !l->trust)
         status = th_fail(&rq->error, TH_UNAVAILABLE, "no-trust", "本节点尚无信任文件", "This node has no trust document yet");
+    th_str before = th_request_query(rq, "before"), cursor;
     for (size_t i = 0; !status && i < l->trust->member_count; i++)
-        status = look_prepare(ex, rq, l, &l->trust->members[i], id_number, &rq->error);
+        if (cursor_of(before, l->trust->members[i].code, &cursor))
+            status = look_prepare(ex, rq, l, &l->trust->members[i], cursor, id_number, &rq->error);
     if (status) {
         th_trust_release(l->trust);
         return th_reply_problem(rq, status, NULL);
     }
+    if (!l->n)
+        return looks_reply(rq);
     for (size_t i = 0; i + 1 < l->n; i++)
         l->asks[i].next = &l->asks[i + 1];
     atomic_store(&l->open, l->n);

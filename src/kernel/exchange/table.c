@@ -37,7 +37,7 @@ static const th_route routes[] = {
      "\"$ref\":\"#/components/schemas/Ask\"}}}}",
      "{\"type\":\"object\"}", NULL, false},
     {"GET", "/exchange/v1/looks", TH_ROLE_CITIZEN, TH_BODY_NONE, 0, th_exchange_looks_get, "listLooks",
-     "Who looked at my data, over all nodes", NULL, "{\"type\":\"object\"}", "before:string:Looks before this instant", false},
+     "Who looked at my data, over all nodes", NULL, "{\"type\":\"object\"}", "before:string:Go on behind a page: its next; or an instant, for what was before it", false},
     {"POST", "/exchange/v1/batch", TH_ROLE_ANYONE, TH_BODY_BYTES, TH_BATCH_BYTES_MAX, th_exchange_batch_post, "postBatch",
      "A signed batch of messages from another member", NULL, NULL, NULL, true},
     {"GET", "/exchange/v1/grants:published", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_exchange_grants_published,
