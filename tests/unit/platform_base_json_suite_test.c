@@ -235,7 +235,7 @@ static th_str canonical(const char *text)
     th_buf buf;
     th_buf_open(&buf, &arena, 1 << 20);
     assert_int_equal(th_json_canonical(bench_json(&arena, th_str_of(text)), &buf), TH_OK);
-    return th_buf_view(&buf);
+    return th_str_keep(&arena, th_buf_view(&buf));
 }
 
 static const struct { uint64_t bits; const char *text; } es6[] = {

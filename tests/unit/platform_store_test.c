@@ -442,6 +442,53 @@ static void a_copy_is_whole_or_refused(bool pg)
     close_bench(&b);
 }
 
+/* PostgreSQL: one process writes. */
+static void a_writer_that_lost_its_connection_writes_only_with_its_lock(void **state)
+{
+    bench b;
+    th_writer *w, *other;
+    th_store *second;
+    put one;
+    char command[900];
+    (void)state;
+    if (!getenv("TONGHUI_TEST_PG"))
+        skip();
+    open_bench(&b, true);
+    must(th_store_open(b.url, NULL, &second, &b.error), &b);
+    for (int i = 0; i < 5; i++) { /* started again at once: the server may still hold the lock of the one before */
+        must(th_writer_open(b.store, NULL, false, 0, &w, &b.error), &b);
+        th_writer_close(w);
+    }
+    must(th_writer_open(b.store, NULL, false, 0, &w, &b.error), &b);
+    assert_int_equal(th_writer_open(second, NULL, false, 0, &other, &b.error), TH_CONFLICT);
+    assert_string_equal(b.error.type, "store-taken");
+    put_make(&one, "a", 1);
+    must(th_writer_run(w, &one.change, &b.error), &b);
+    /* Its connection is cut, and another process takes over before it notices. */
+    snprintf(command, sizeof command,
+             "psql -q '%s' -c \"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1953853288 AND classid = "
+             "hashtext(current_schema())::bigint & 4294967295\" >/dev/null",
+             b.url);
+    assert_int_equal(system(command), 0);
+    must(th_writer_open(second, NULL, false, 0, &other, &b.error), &b);
+    put_make(&one, "b", 2);
+    assert_int_not_equal(th_writer_run(w, &one.change, &b.error), TH_OK); /* the cut is noticed */
+    put_make(&one, "c", 3);
+    assert_int_equal(th_writer_run(w, &one.change, &b.error), TH_CONFLICT);
+    assert_int_equal(count(&b), 1);
+    th_writer_close(other);
+    th_status status = TH_CONFLICT;
+    for (int i = 0; i < 100 && status; i++, usleep(20000)) {
+        put_make(&one, "d", 4);
+        status = th_writer_run(w, &one.change, &b.error);
+    }
+    assert_int_equal(status, TH_OK);
+    assert_int_equal(count(&b), 2);
+    th_writer_close(w);
+    th_store_close(second);
+    close_bench(&b);
+}
+
 static void a_full_disk_refuses_writes_and_recovers(void **state)
 {
     (void)state;
@@ -522,6 +569,7 @@ int main(void)
         BOTH(a_row_that_cannot_be_kept_fails_alone),
         BOTH(acknowledged_rows_survive_kill),
         BOTH(a_copy_is_whole_or_refused),
+        cmocka_unit_test(a_writer_that_lost_its_connection_writes_only_with_its_lock),
         cmocka_unit_test(a_full_disk_refuses_writes_and_recovers),
     };
     if (th_crypto_start())

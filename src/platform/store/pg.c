@@ -4,6 +4,7 @@
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum { INT8_OID = 20, TEXT_OID = 25, BYTEA_OID = 17, PARAMS_MAX = 32, COLUMNS_MAX = 64, PIPELINE_MAX = 256 };
 /* One daemon a database: the writer's connection holds this lock for its life. */
@@ -364,10 +365,16 @@ static bool lock_row(void *ctx, const th_value *row, int columns)
     return false;
 }
 
-th_status th_pg_writer_lock(th_db *db, th_error *error)
+/* The server lets go of a lock a moment after its connection has ended: a node that is started again at once waits for that. */
+th_status th_pg_writer_lock(th_db *db, int wait_ms, th_error *error)
 {
+    enum { PAUSE_MS = 20 };
     int64_t got = 0;
     th_status status = each(db, writer_lock_sql, NULL, 0, lock_row, &got, error);
+    for (; !status && !got && wait_ms > 0; wait_ms -= PAUSE_MS) {
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000}, NULL);
+        status = each(db, writer_lock_sql, NULL, 0, lock_row, &got, error);
+    }
     if (!status && !got)
         status = th_fail(error, TH_CONFLICT, "store-taken", "这个数据库正由另一个节点进程写入",
                          "Another node's process is writing to this database");

@@ -60,7 +60,7 @@ void th_store_writer_db_close(th_store *store, th_db *db);
 TH_MUST_USE th_status th_db_script(th_db *db, const char *sql, th_error *error);
 
 /* pg.c, backup_pg.c */
-TH_MUST_USE th_status th_pg_writer_lock(th_db *db, th_error *error);
+TH_MUST_USE th_status th_pg_writer_lock(th_db *db, int wait_ms, th_error *error);
 void *th_pg_connection(th_db *db); /* PGconn */
 TH_MUST_USE th_status th_pg_backup(th_store *store, const char *to, th_error *error);
 TH_MUST_USE th_status th_pg_restore(th_store *store, const char *from, const th_json *manifest, th_error *error);

@@ -6,12 +6,15 @@
 
 #include <string.h>
 
+enum { LOCK_WAIT_MS = 2000 };
+
 struct th_writer {
     th_store *store;
     th_db *db;
     th_writer_hooks hooks;
     size_t batch_max;
     bool threaded, closing, sleeping, beside;
+    bool unlocked; /* PostgreSQL: a new connection that does not hold the writer's lock yet */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t work;
@@ -63,9 +66,22 @@ static th_status change_run(th_writer *w, th_change *change, bool savepoint, boo
     return status;
 }
 
+/* Without the lock nothing is written, or two processes would append to one log. */
+static th_status lock_again(th_writer *w, th_error *error)
+{
+    th_status status = th_pg_writer_lock(w->db, 0, error);
+    w->unlocked = status != TH_OK;
+    if (status)
+        th_log(TH_LOG_ERROR, "store-taken", NULL);
+    return status;
+}
+
 static th_status batch_begin(th_writer *w, th_error *error)
 {
-    th_status status = th_db_script(w->db, w->store->backend->begin_write, error);
+    th_status status = w->unlocked ? lock_again(w, error) : TH_OK;
+    if (status)
+        return status;
+    status = th_db_script(w->db, w->store->backend->begin_write, error);
     if (!status && w->hooks.begin)
         w->hooks.begin(w->hooks.ctx, w->db);
     return status;
@@ -120,8 +136,7 @@ static void connection_mend(th_writer *w)
         return;
     th_store_writer_db_close(w->store, w->db);
     w->db = fresh;
-    if (!w->beside && th_pg_writer_lock(w->db, NULL))
-        th_log(TH_LOG_ERROR, "store-taken", NULL);
+    w->unlocked = !w->beside && th_store_is_postgresql(w->store);
 }
 
 static size_t batch_run(th_writer *w, th_change *batch, size_t n)
@@ -308,7 +323,7 @@ static th_status writer_open(th_store *store, const th_writer_hooks *hooks, bool
     th_arena_open(&w->arena, 64u << 20);
     th_status status = th_store_writer_db(store, &w->db, error);
     if (!status && !beside && th_store_is_postgresql(store))
-        status = th_pg_writer_lock(w->db, error);
+        status = th_pg_writer_lock(w->db, LOCK_WAIT_MS, error);
     if (!status && threaded && pthread_create(&w->thread, NULL, writer_thread, w) != 0) {
         w->threaded = false;
         status = th_fail(error, TH_NO_MEMORY, "no-thread", "无法启动写线程", "The writer's thread cannot be started");
