@@ -36,7 +36,7 @@ static th_status grant_choose(th_exchange *ex, th_ask *ask, const th_grants *gra
     if (ask->grant.n) {
         grant = th_grants_find(grants, ask->grant);
         if (!grant)
-            return th_fail_field(error, "/grant", "no-grant", "没有这项授权", "There is no such grant"), TH_FORBIDDEN;
+            return th_fail(error, TH_FORBIDDEN, "no-grant", "没有这项授权", "There is no such grant");
         status = th_grant_check(grant, &wanted, th_now_us(&ex->env), error);
     } else {
         status = th_grants_choose(grants, &wanted, th_now_us(&ex->env), &grant, error);
