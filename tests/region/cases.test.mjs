@@ -197,3 +197,17 @@ test('every case folded again from its events is what its row says', async () =>
   const told = JSON.parse(r.run('cases', 'check', '--node', r.nodes['130000'].dir, '--json'))
   assert.ok(told.ok && told.cases >= 10 && told.events > 40, JSON.stringify(told))
 })
+
+test('what the evaluation counts: time against promise, papers avoided, visits, ratings', async () => {
+  const { items } = (await clerk.get('/cases/v1/statistics')).json
+  const one = items.find((i) => i.item === 'HE-TALENT-CARD')
+  assert.ok(one.decided >= 3 && one.cases >= 10, JSON.stringify(one))
+  assert.equal(one.on_time_e4, 10000)
+  assert.equal(one.papers_avoided_e4, 10000)
+  assert.equal(one.no_visit_e4, 10000)
+  assert.equal(one.rated, 1)
+  assert.equal(one.satisfied_e4, 10000)
+  assert.deepEqual((await clerk.get('/cases/v1/statistics?to=2020-01-01')).json.items, [])
+  assert.equal((await clerk.get('/cases/v1/statistics?from=yesterday')).status, 400)
+  assert.equal((await citizen.get('/cases/v1/statistics')).status, 403)
+})

@@ -36,7 +36,7 @@ struct th_cases {
 /* One row of cases_case. */
 typedef struct th_case {
     char id[TH_ID_TEXT];
-    th_str number, item, origin, owner, outcome, subject, account, office, applicant_name, id_masked, secret, clock;
+    th_str number, item, origin, owner, outcome, subject, account, office, applicant_name, id_masked, secret, clock, channel;
     const th_case_state *state;
     int64_t due_us, created_us, updated_us;
 } th_case;
@@ -141,6 +141,7 @@ th_handled th_cases_get(th_request *rq);
 th_handled th_cases_action(th_request *rq);
 th_handled th_cases_events(th_request *rq);
 th_handled th_cases_one_events(th_request *rq);
+th_handled th_cases_statistics(th_request *rq); /* statistics.c */
 th_handled th_consults_list(th_request *rq);
 th_handled th_consult_answer(th_request *rq);
 void th_case_action_write(const th_cases *cases, const th_action *action, th_pen *pen);

@@ -91,6 +91,7 @@ static th_status submission_write(th_cases *cases, th_db *db, const th_case *c, 
     th_pen_kstr(pen, "number", c->number);
     th_pen_kstr(pen, "item", c->item);
     th_pen_kstr(pen, "office", c->office);
+    th_pen_kstr(pen, "channel", c->channel);
     th_pen_kint(pen, "created_us", c->created_us);
     th_pen_kint(pen, "stamp_us", th_now_us(&cases->env));
     th_pen_kraw(pen, "secret", secret->raw);
@@ -221,6 +222,7 @@ static th_status arrival_read(th_cases *cases, const th_message *m, const th_cas
     c->owner = th_str_keep(arena, th_str_of(cases->code));
     c->state = th_machine_state(cases->machine, TH_STR("evidence"));
     c->office = item->office;
+    c->channel = th_str_is(th_json_str(b, "channel"), "counter") ? TH_STR("counter") : TH_STR("citizen");
     c->applicant_name = name;
     th_id_mask(id_number, masked);
     c->id_masked = th_str_keep(arena, th_str_of(masked));

@@ -5,7 +5,7 @@
 
 #define CASE_COLUMNS                                                                                                               \
     "id, number, item, origin, owner, state, outcome, subject, account, office, applicant_name, id_masked, secret, due_at, "     \
-    "created_at, updated_at, clock"
+    "created_at, updated_at, clock, channel"
 
 th_status th_case_get(th_cases *cases, th_db *db, th_str id, th_arena *arena, th_case *ret_case, th_error *error)
 {
@@ -36,6 +36,7 @@ th_status th_case_get(th_cases *cases, th_db *db, th_str id, th_arena *arena, th
     c.created_us = row[14].i;
     c.updated_us = row[15].i;
     c.clock = row[16].s;
+    c.channel = row[17].s;
     *ret_case = c;
     return TH_OK;
 }
@@ -46,10 +47,10 @@ th_status th_case_insert(th_db *db, const th_case *c, th_error *error)
                          th_v_text(c->owner), th_v_text(c->state->id), th_v_text(c->outcome),
                          th_v_text(c->subject), th_v_text(c->account), th_v_text(c->office), th_v_text(c->applicant_name),
                          th_v_text(c->id_masked), th_v_blob(c->secret.p, c->secret.n), th_v_int(c->due_us),
-                         th_v_int(c->created_us), th_v_int(c->updated_us), th_v_text(c->clock)};
+                         th_v_int(c->created_us), th_v_int(c->updated_us), th_v_text(c->clock), th_v_text(c->channel)};
     return th_db_exec(db,
                       "INSERT INTO cases_case (" CASE_COLUMNS ", open) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
-                      "?14, ?15, ?16, ?17, 0)",
+                      "?14, ?15, ?16, ?17, ?18, 0)",
                       values, TH_COUNT(values), NULL, error);
 }
 
@@ -130,6 +131,19 @@ static th_str clock_text(const th_fold_in *in, const th_fold *fold, int64_t now_
     return th_buf_ok(&buf) ? th_buf_view(&buf) : (th_str){NULL, 0};
 }
 
+/* What the evaluation counts: how long it took of what was promised, and what people said. */
+static th_status figures_update(th_db *db, const th_case *c, const th_fold_in *in, const th_fold *fold, th_error *error)
+{
+    th_clock clock = fold->clock;
+    bool decided = clock.state == TH_CLOCK_STOPPED || clock.state == TH_CLOCK_DONE;
+    if (!decided && !fold->rating && !fold->appealed) /* set aside: not decided any more */
+        return TH_OK;
+    th_clock_look(&in->clock, &clock, c->updated_us);
+    th_value values[] = {th_v_text(th_str_of(c->id)), decided ? th_v_int(in->clock.terms->promised_days) : th_v_null(),
+                         decided ? th_v_int(clock.spent_days) : th_v_null(), fold->rating ? th_v_int(fold->rating) : th_v_null()};
+    return th_db_exec(db, "UPDATE cases_case SET promised_days = ?2, taken_days = ?3, rating = ?4 WHERE id = ?1", values, 4, NULL, error);
+}
+
 static th_status row_update(th_cases *cases, th_db *db, const th_case *c, int64_t timer_us, bool open, th_error *error)
 {
     (void)cases;
@@ -166,6 +180,8 @@ th_status th_case_append(th_cases *cases, th_db *db, th_case *c, th_fold *fold, 
         c->clock = clock;
         bool mine = th_str_is(c->owner, cases->code) && fold->clock.state != TH_CLOCK_NOTHING;
         status = row_update(cases, db, c, mine ? th_fold_timer(&in, fold, &timer) : 0, mine && c->state->phase == TH_PHASE_OPEN, error);
+        if (!status && mine)
+            status = figures_update(db, c, &in, fold, error);
         c->clock = (th_str){NULL, 0}; /* lived in the arena */
     }
     th_arena_close(&arena);

@@ -2,7 +2,7 @@
 
 -- The state that the events of a case give, for lists; rebuilt from them at will.
 -- open: 1 while this node, its writing owner, has something to do. timer_at: when something happens by itself here. clock: as the owner said it
--- last (copies). secret: the applicant's number and form, sealed with the node's key.
+-- last (copies). channel: counter or citizen. promised_days, taken_days: of the item's unit, once decided. secret: the applicant's number and form, sealed with the node's key.
 -- distribute: id
 CREATE TABLE cases_case (
     id TEXT PRIMARY KEY,
@@ -22,6 +22,10 @@ CREATE TABLE cases_case (
     timer_at BIGINT,
     open BIGINT NOT NULL,
     clock TEXT,
+    channel TEXT NOT NULL,
+    promised_days BIGINT,
+    taken_days BIGINT,
+    rating BIGINT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 );

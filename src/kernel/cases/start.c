@@ -218,11 +218,12 @@ static th_status case_make(starting *s, const th_json *form, th_error *error)
     c->subject = s->start->subject;
     c->account = s->start->account;
     c->office = s->start->office;
+    c->channel = c->office.n ? TH_STR("counter") : TH_STR("citizen");
     c->applicant_name = s->start->applicant_name;
     th_id_mask(s->start->applicant_id_number, masked);
     c->id_masked = th_str_keep(&s->arena, th_str_of(masked));
     c->due_us = th_case_due_us(cases, s->item, c->created_us);
-    s->event_json = th_strf(&s->arena, "{\"kind\":\"submitted\",\"channel\":\"%s\"}", s->start->office.n ? "counter" : "citizen");
+    s->event_json = th_strf(&s->arena, "{\"kind\":\"submitted\",\"channel\":\"%.*s\"}", TH_FMT(c->channel));
     return secret_make(s, form, error);
 }
 
