@@ -18,6 +18,7 @@ struct th_pool {
 static void *worker(void *arg)
 {
     th_pool *pool = arg;
+    pthread_setname_np(pthread_self(), "worker");
     pthread_mutex_lock(&pool->lock);
     for (;;) {
         while (!pool->waiting && !pool->closing)

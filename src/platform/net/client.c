@@ -124,6 +124,7 @@ static void *client_run(void *arg)
 {
     th_client *c = arg;
     int running, pause_ms = IDLE_DEFAULT_MS;
+    pthread_setname_np(pthread_self(), "link");
     while (!atomic_load(&c->closing)) {
         waiting_begin(c);
         curl_multi_perform(c->multi, &running);

@@ -72,6 +72,7 @@ static bool overdue(const th_server *server, const th_conn *conn, int64_t now)
 static void *sweep(void *arg)
 {
     th_server *server = arg;
+    pthread_setname_np(pthread_self(), "sweeper");
     while (!atomic_load(&server->closing)) {
         int64_t now = th_now_us(&server->env);
         pthread_mutex_lock(&server->lock);

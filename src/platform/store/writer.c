@@ -191,6 +191,7 @@ static void *writer_thread(void *arg)
 {
     th_writer *w = arg;
     size_t n;
+    pthread_setname_np(pthread_self(), "writer");
     pthread_mutex_lock(&w->lock);
     for (;;) {
         while (!w->first && !w->closing) {
