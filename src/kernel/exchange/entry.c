@@ -3,20 +3,18 @@
 
 #include <string.h>
 
-static void hash_member(th_pen *pen, const char *key, const th_hash *hash)
+static inline void hash_member(th_pen *pen, const char *key, const th_hash *hash)
 {
     static const th_hash none;
-    char text[44];
-    if (th_hash_eq(hash, &none)) {
-        th_pen_kstr(pen, key, (th_str){NULL, 0});
-        return;
-    }
-    size_t n = th_base64url_to(hash->b, TH_HASH_SIZE, text);
-    th_pen_kstr(pen, key, (th_str){text, n});
+    th_pen_key(pen, key);
+    if (th_hash_eq(hash, &none))
+        th_pen_null(pen);
+    else
+        th_pen_base64url(pen, hash->b, TH_HASH_SIZE);
 }
 
 /* An empty text says no more than an absent one; one spelling for both. */
-static void text_member(th_pen *pen, const char *key, th_str text)
+static inline void text_member(th_pen *pen, const char *key, th_str text)
 {
     th_pen_kstr(pen, key, text.n ? text : (th_str){NULL, 0});
 }

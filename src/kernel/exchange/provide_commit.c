@@ -346,19 +346,15 @@ th_status th_batch_in_apply(th_change *change, th_db *db, th_error *error)
 
 static void hash_list(th_pen *pen, const char *key, const th_hash *hashes, size_t n)
 {
-    char text[44];
     th_pen_key(pen, key);
     th_pen_array(pen);
-    for (size_t i = 0; i < n; i++) {
-        size_t length = th_base64url_to(hashes[i].b, TH_HASH_SIZE, text);
-        th_pen_str(pen, (th_str){text, length});
-    }
+    for (size_t i = 0; i < n; i++)
+        th_pen_base64url(pen, hashes[i].b, TH_HASH_SIZE);
     th_pen_end(pen, ']');
 }
 
 static void trailer_write(const th_batch_in *b, th_buf *buf)
 {
-    char text[44];
     th_pen pen = th_pen_on(buf);
     th_pen_object(&pen);
     th_pen_key(&pen, "journal");
@@ -368,10 +364,8 @@ static void trailer_write(const th_batch_in *b, th_buf *buf)
     th_pen_ktime(&pen, "at", b->at_us);
     th_pen_key(&pen, "private");
     th_pen_array(&pen);
-    for (size_t i = 0; i < b->n; i++) {
-        size_t length = th_base64url_to(b->served[i].private_hash.b, TH_HASH_SIZE, text);
-        th_pen_str(&pen, (th_str){text, length});
-    }
+    for (size_t i = 0; i < b->n; i++)
+        th_pen_base64url(&pen, b->served[i].private_hash.b, TH_HASH_SIZE);
     th_pen_end(&pen, ']');
     th_pen_key(&pen, "range");
     th_pen_object(&pen);

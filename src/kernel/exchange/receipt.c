@@ -7,13 +7,12 @@ enum { RECEIPT_MAX = 64 * 1024 };
 
 void th_receipt_write(th_pen *pen, const th_receipt *receipt)
 {
-    char text[44];
     th_pen_object(pen);
     th_pen_kstr(pen, "entry", receipt->entry);
     th_pen_key(pen, "path");
     th_pen_array(pen);
     for (size_t i = 0; i < receipt->path_n; i++)
-        th_pen_str(pen, (th_str){text, th_base64url_to(receipt->path[i].b, TH_HASH_SIZE, text)});
+        th_pen_base64url(pen, receipt->path[i].b, TH_HASH_SIZE);
     th_pen_end(pen, ']');
     th_pen_key(pen, "head");
     th_head_write(pen, &receipt->head);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define TH_MUST_USE __attribute__((warn_unused_result))
 /* For the rare call whose failure changes nothing that could still be done. */
@@ -57,9 +58,13 @@ typedef struct th_str {
 #define TH_STR(literal) ((th_str){("" literal), sizeof(literal) - 1})
 #define TH_FMT(s) (int)(s).n, ((s).p ? (s).p : "") /* for "%.*s" */
 
-th_str th_str_of(const char *zero_terminated); /* NULL gives {NULL, 0} */
-bool th_str_eq(th_str a, th_str b);
-bool th_str_is(th_str a, const char *zero_terminated);
+/* These few, and the appending of buffers below, are asked hundreds of times a message: inline, so that lengths of literals are known. */
+static inline th_str th_str_of(const char *zero_terminated) /* NULL gives {NULL, 0} */
+{
+    return (th_str){zero_terminated, zero_terminated ? strlen(zero_terminated) : 0};
+}
+static inline bool th_str_eq(th_str a, th_str b) { return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0); }
+static inline bool th_str_is(th_str a, const char *zero_terminated) { return th_str_eq(a, th_str_of(zero_terminated)); }
 int th_str_cmp(th_str a, th_str b); /* bytes, then length */
 bool th_str_starts(th_str s, const char *prefix);
 th_str th_str_trim(th_str s); /* ASCII white space off both ends */
@@ -137,14 +142,27 @@ typedef struct th_buf {
     th_arena *arena;
     char *p;
     size_t n, room, max;
-    bool failed; /* sticky: once something did not fit nothing more is appended; test with th_buf_ok */
+    bool failed; /* sticky: once something did not fit nothing more is appended (room is n then); test with th_buf_ok */
 } th_buf;
 
 void th_buf_open(th_buf *buf, th_arena *arena, size_t max);
-void th_buf_put(th_buf *buf, const void *bytes, size_t n);
-void th_buf_str(th_buf *buf, th_str s);
-void th_buf_text(th_buf *buf, const char *zero_terminated);
-void th_buf_char(th_buf *buf, char c);
+/* Room for `n` more bytes at p + n, to be written there and counted in n by the caller; false: it has failed. */
+bool th_buf_grow(th_buf *buf, size_t n);
+static inline bool th_buf_reserve(th_buf *buf, size_t n) { return n <= buf->room - buf->n || th_buf_grow(buf, n); }
+static inline void th_buf_put(th_buf *buf, const void *bytes, size_t n)
+{
+    if (n && th_buf_reserve(buf, n)) {
+        memcpy(buf->p + buf->n, bytes, n);
+        buf->n += n;
+    }
+}
+static inline void th_buf_str(th_buf *buf, th_str s) { th_buf_put(buf, s.p, s.n); }
+static inline void th_buf_text(th_buf *buf, const char *zero_terminated) { th_buf_str(buf, th_str_of(zero_terminated)); }
+static inline void th_buf_char(th_buf *buf, char c)
+{
+    if (th_buf_reserve(buf, 1))
+        buf->p[buf->n++] = c;
+}
 void th_buf_int(th_buf *buf, int64_t value);
 void th_buff(th_buf *buf, const char *format, ...) TH_PRINTF(2, 3);
 bool th_buf_ok(const th_buf *buf);

@@ -12,14 +12,17 @@ void th_buf_open(th_buf *buf, th_arena *arena, size_t max)
     *buf = (th_buf){.arena = arena, .max = max};
 }
 
-static bool room_for(th_buf *buf, size_t n)
+static bool failed(th_buf *buf)
 {
-    if (buf->failed || n > buf->max - buf->n) {
-        buf->failed = true;
-        return false;
-    }
-    if (n <= buf->room - buf->n)
-        return true;
+    buf->failed = true;
+    buf->room = buf->n;
+    return false;
+}
+
+bool th_buf_grow(th_buf *buf, size_t n)
+{
+    if (buf->failed || n > buf->max - buf->n)
+        return failed(buf);
     size_t want = buf->room ? buf->room * 2 : 256;
     if (want < buf->n + n)
         want = buf->n + n;
@@ -30,38 +33,13 @@ static bool room_for(th_buf *buf, size_t n)
         return true;
     }
     char *p = th_arena_room(buf->arena, want);
-    if (!p) {
-        buf->failed = true;
-        return false;
-    }
+    if (!p)
+        return failed(buf);
     if (buf->n)
         memcpy(p, buf->p, buf->n);
     buf->p = p;
     buf->room = want;
     return true;
-}
-
-void th_buf_put(th_buf *buf, const void *bytes, size_t n)
-{
-    if (n && room_for(buf, n)) {
-        memcpy(buf->p + buf->n, bytes, n);
-        buf->n += n;
-    }
-}
-
-void th_buf_str(th_buf *buf, th_str s)
-{
-    th_buf_put(buf, s.p, s.n);
-}
-
-void th_buf_text(th_buf *buf, const char *zero_terminated)
-{
-    th_buf_str(buf, th_str_of(zero_terminated));
-}
-
-void th_buf_char(th_buf *buf, char c)
-{
-    th_buf_put(buf, &c, 1);
 }
 
 void th_buf_int(th_buf *buf, int64_t value)
@@ -84,7 +62,7 @@ void th_buff(th_buf *buf, const char *format, ...)
     va_copy(again, list);
     int n = vsnprintf(NULL, 0, format, list);
     /* vsnprintf ends with a NUL, which needs room but does not count. */
-    if (n >= 0 && room_for(buf, (size_t)n)) {
+    if (n >= 0 && th_buf_reserve(buf, (size_t)n)) {
         char small[512];
         if ((size_t)n < sizeof small) {
             vsnprintf(small, sizeof small, format, again);
@@ -97,10 +75,10 @@ void th_buff(th_buf *buf, const char *format, ...)
             if (text)
                 th_buf_put(buf, text, (size_t)n);
             else
-                buf->failed = true;
+                failed(buf);
         }
     } else {
-        buf->failed = true;
+        failed(buf);
     }
     va_end(again);
     va_end(list);

@@ -64,21 +64,31 @@ th_pen th_pen_on(th_buf *buf);
 void th_pen_object(th_pen *pen);             /* { */
 void th_pen_array(th_pen *pen);              /* [ */
 void th_pen_end(th_pen *pen, char bracket);  /* '}' or ']' */
-void th_pen_key(th_pen *pen, const char *key);
+void th_pen_key_plain(th_pen *pen, const char *key, size_t n); /* a key of ours, which needs no escapes */
 void th_pen_key_str(th_pen *pen, th_str key);
 void th_pen_str(th_pen *pen, th_str value);  /* absent → null */
-void th_pen_text(th_pen *pen, const char *value);
+void th_pen_base64url(th_pen *pen, const void *bytes, size_t n);
+void th_pen_time(th_pen *pen, int64_t at_us); /* RFC 3339 UTC; 0 → null */
 void th_pen_int(th_pen *pen, int64_t value);
 void th_pen_bool(th_pen *pen, bool value);
 void th_pen_null(th_pen *pen);
 void th_pen_raw(th_pen *pen, th_str json);   /* trusted JSON, as it is */
+static inline void th_pen_key(th_pen *pen, const char *key) { th_pen_key_plain(pen, key, strlen(key)); }
+static inline void th_pen_text(th_pen *pen, const char *value) { th_pen_str(pen, th_str_of(value)); }
 /* One member in one call. */
-void th_pen_kstr(th_pen *pen, const char *key, th_str value);
-void th_pen_ktext(th_pen *pen, const char *key, const char *value);
-void th_pen_kint(th_pen *pen, const char *key, int64_t value);
-void th_pen_kbool(th_pen *pen, const char *key, bool value);
-void th_pen_kraw(th_pen *pen, const char *key, th_str json);
-void th_pen_ktime(th_pen *pen, const char *key, int64_t at_us); /* RFC 3339 UTC; 0 → null */
+#define TH_PEN_MEMBER(name, type, value)                                                                                          \
+    static inline void th_pen_k##name(th_pen *pen, const char *key, type member)                                                  \
+    {                                                                                                                             \
+        th_pen_key(pen, key);                                                                                                     \
+        value(pen, member);                                                                                                       \
+    }
+TH_PEN_MEMBER(str, th_str, th_pen_str)
+TH_PEN_MEMBER(text, const char *, th_pen_text)
+TH_PEN_MEMBER(int, int64_t, th_pen_int)
+TH_PEN_MEMBER(bool, bool, th_pen_bool)
+TH_PEN_MEMBER(raw, th_str, th_pen_raw)
+TH_PEN_MEMBER(time, int64_t, th_pen_time)
+#undef TH_PEN_MEMBER
 /* {"zh":…,"en":…} */
 void th_pen_kwords(th_pen *pen, const char *key, const char *zh, const char *en);
 

@@ -49,13 +49,22 @@ static void key_done(th_pen *pen)
     pen->has_member &= ~(UINT64_C(1) << pen->depth);
 }
 
-void th_pen_key(th_pen *pen, const char *key)
+void th_pen_key_plain(th_pen *pen, const char *key, size_t n)
 {
-    value_begin(pen);
-    th_buf_char(pen->buf, '"');
-    th_buf_text(pen->buf, key);
-    th_buf_char(pen->buf, '"');
-    key_done(pen);
+    uint64_t bit = UINT64_C(1) << pen->depth;
+    th_buf *buf = pen->buf;
+    if (!th_buf_reserve(buf, n + 4))
+        return;
+    char *to = buf->p + buf->n;
+    if (pen->has_member & bit)
+        *to++ = ',';
+    *to++ = '"';
+    memcpy(to, key, n);
+    to += n;
+    *to++ = '"';
+    *to++ = ':';
+    buf->n = (size_t)(to - buf->p);
+    pen->has_member &= ~bit;
 }
 
 void th_pen_key_str(th_pen *pen, th_str key)
@@ -75,9 +84,15 @@ void th_pen_str(th_pen *pen, th_str value)
     th_json_quote(pen->buf, value);
 }
 
-void th_pen_text(th_pen *pen, const char *value)
+void th_pen_base64url(th_pen *pen, const void *bytes, size_t n)
 {
-    th_pen_str(pen, th_str_of(value));
+    th_buf *buf = pen->buf;
+    value_begin(pen);
+    if (!th_buf_reserve(buf, (n * 4 + 2) / 3 + 2))
+        return;
+    buf->p[buf->n++] = '"';
+    buf->n += th_base64url_to(bytes, n, buf->p + buf->n);
+    buf->p[buf->n++] = '"';
 }
 
 void th_pen_int(th_pen *pen, int64_t value)
@@ -108,45 +123,15 @@ void th_pen_raw(th_pen *pen, th_str json)
     th_buf_str(pen->buf, json);
 }
 
-void th_pen_kstr(th_pen *pen, const char *key, th_str value)
-{
-    th_pen_key(pen, key);
-    th_pen_str(pen, value);
-}
-
-void th_pen_ktext(th_pen *pen, const char *key, const char *value)
-{
-    th_pen_kstr(pen, key, th_str_of(value));
-}
-
-void th_pen_kint(th_pen *pen, const char *key, int64_t value)
-{
-    th_pen_key(pen, key);
-    th_pen_int(pen, value);
-}
-
-void th_pen_kbool(th_pen *pen, const char *key, bool value)
-{
-    th_pen_key(pen, key);
-    th_pen_bool(pen, value);
-}
-
-void th_pen_kraw(th_pen *pen, const char *key, th_str json)
-{
-    th_pen_key(pen, key);
-    th_pen_raw(pen, json);
-}
-
-void th_pen_ktime(th_pen *pen, const char *key, int64_t at_us)
+void th_pen_time(th_pen *pen, int64_t at_us)
 {
     char text[TH_TIME_TEXT];
-    th_pen_key(pen, key);
     if (at_us == 0) {
         th_pen_null(pen);
         return;
     }
     th_time_utc(at_us, text);
-    th_pen_text(pen, text);
+    th_pen_str(pen, th_str_of(text));
 }
 
 void th_pen_kwords(th_pen *pen, const char *key, const char *zh, const char *en)
@@ -158,45 +143,75 @@ void th_pen_kwords(th_pen *pen, const char *key, const char *zh, const char *en)
     th_pen_end(pen, '}');
 }
 
+/* How a byte below 0x20, a quote or a backslash is written; returns how many bytes. */
+static size_t escape_put(char *to, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef", from[] = "\n\r\t\b\f\"\\", names[] = "nrtbf\"\\";
+    const char *found = c ? strchr(from, c) : NULL;
+    to[0] = '\\';
+    if (found) {
+        to[1] = names[found - from];
+        return 2;
+    }
+    to[1] = 'u';
+    to[2] = to[3] = '0';
+    to[4] = hex[c >> 4];
+    to[5] = hex[c & 15];
+    return 6;
+}
+
+static bool is_special(unsigned char c)
+{
+    return c < 0x20 || c == '"' || c == '\\';
+}
+
+/* Eight bytes at a time: copied as they are when none needs an escape, else one by one. There is room for six times `n`. */
+static char *quoted(char *to, const char *p, size_t n)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = UINT64_C(0x8080808080808080);
+    const char *end = p + n;
+    while (p < end) {
+        size_t piece = 1;
+        if (end - p >= 8) {
+            uint64_t v;
+            memcpy(&v, p, 8);
+            uint64_t quote = v ^ (ones * '"'), slash = v ^ (ones * '\\');
+            uint64_t hit = ((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((v - ones * 0x20) & ~v);
+            if (!(hit & highs)) {
+                memcpy(to, p, 8);
+                to += 8;
+                p += 8;
+                continue;
+            }
+            piece = 8;
+        }
+        for (const char *stop = p + piece; p < stop; p++) {
+            unsigned char c = (unsigned char)*p;
+            if (is_special(c))
+                to += escape_put(to, c);
+            else
+                *to++ = (char)c;
+        }
+    }
+    return to;
+}
+
 void th_json_quote(th_buf *buf, th_str s)
 {
-    static const char hex[] = "0123456789abcdef";
-    size_t from = 0;
+    enum { PIECE = 64 };
     th_buf_char(buf, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        th_buf_put(buf, s.p + from, i - from);
-        from = i + 1;
-        char two[2] = {'\\', (char)c};
-        switch (c) {
-        case '\n':
-            two[1] = 'n';
-            break;
-        case '\r':
-            two[1] = 'r';
-            break;
-        case '\t':
-            two[1] = 't';
-            break;
-        case '\b':
-            two[1] = 'b';
-            break;
-        case '\f':
-            two[1] = 'f';
-            break;
-        case '"':
-        case '\\':
-            break;
-        default: {
-            char six[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-            th_buf_put(buf, six, 6);
-            continue;
+    while (s.n) {
+        size_t n = s.n < PIECE ? s.n : PIECE;
+        if (6 * PIECE <= buf->max - buf->n && th_buf_reserve(buf, 6 * PIECE)) {
+            buf->n = (size_t)(quoted(buf->p + buf->n, s.p, n) - buf->p);
+        } else { /* near the maximum nothing is asked for that is not needed */
+            char one[6];
+            n = 1;
+            one[0] = *s.p;
+            th_buf_put(buf, one, is_special((unsigned char)*s.p) ? escape_put(one, (unsigned char)*s.p) : 1);
         }
-        }
-        th_buf_put(buf, two, 2);
+        s.p += n;
+        s.n -= n;
     }
-    th_buf_put(buf, s.p + from, s.n - from);
     th_buf_char(buf, '"');
 }

@@ -7,6 +7,9 @@
 #include <string.h>
 
 enum { PAIRWISE_MAX = 12, NODES_FIRST = 64 };
+_Static_assert(TH_JSON_NODES_MAX < SIZE_MAX / 4 / sizeof(th_json), "room cannot overflow");
+
+void *th_arena_room(th_arena *arena, size_t n);
 
 typedef struct reader {
     const char *start, *at, *end;
@@ -41,7 +44,7 @@ static bool node_add(reader *r, size_t *ret_index)
             r->problem = "too many values";
             return false;
         }
-        th_json *nodes = th_alloc_array(r->arena, room, sizeof *nodes);
+        th_json *nodes = th_arena_room(r->arena, room * sizeof *nodes); /* each is written before it is read */
         if (!nodes) {
             r->status = TH_TOO_LARGE;
             r->problem = "document too large";

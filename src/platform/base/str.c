@@ -4,21 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-th_str th_str_of(const char *zero_terminated)
-{
-    return (th_str){zero_terminated, zero_terminated ? strlen(zero_terminated) : 0};
-}
-
-bool th_str_eq(th_str a, th_str b)
-{
-    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
-bool th_str_is(th_str a, const char *zero_terminated)
-{
-    return th_str_eq(a, th_str_of(zero_terminated));
-}
-
 int th_str_cmp(th_str a, th_str b)
 {
     size_t n = a.n < b.n ? a.n : b.n;
@@ -107,11 +92,25 @@ bool th_utf8_valid(th_str s)
     return true;
 }
 
+/* True when one of eight bytes is below 0x20, 0x7F or not ASCII. */
+static bool any_unusual(const unsigned char *p)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = UINT64_C(0x8080808080808080);
+    uint64_t v;
+    memcpy(&v, p, 8);
+    uint64_t delete = v ^ (ones * 0x7F);
+    return ((((v - ones * 0x20) & ~v) | ((delete - ones) & ~delete) | v) & highs) != 0;
+}
+
 bool th_str_has_controls(th_str s)
 {
     const unsigned char *p = (const unsigned char *)s.p;
     for (size_t i = 0; i < s.n;) {
         uint32_t code;
+        if (i + 8 <= s.n && !any_unusual(p + i)) {
+            i += 8;
+            continue;
+        }
         size_t length = utf8_char(p + i, s.n - i, &code);
         if (!length || code < 0x20 || (code >= 0x7F && code <= 0x9F) || (code >= 0x202A && code <= 0x202E) ||
             (code >= 0x2066 && code <= 0x2069))

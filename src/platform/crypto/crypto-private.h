@@ -6,6 +6,6 @@
 #include <openssl/evp.h>
 
 /* Fetched once: looking an algorithm up by name costs more than hashing a leaf. */
-extern const EVP_MD *th_md_sha256, *th_md_sm3;
+extern const EVP_MD *th_md_sm3;
 
 #endif
