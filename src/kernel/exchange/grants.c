@@ -224,7 +224,7 @@ th_status th_grants_read(th_str document, const th_trust *trust, th_str provider
                          th_error *error)
 {
     th_arena arena;
-    const th_json *root;
+    const th_json *root = NULL;
     if (document.n > PUBLICATION_MAX)
         return th_fail(error, TH_TOO_LARGE, "grants-too-large", "授权公告过大", "The published grants are too large");
     th_arena_open(&arena, 4u * PUBLICATION_MAX);

@@ -25,7 +25,8 @@ typedef struct th_json {
     th_str key;     /* decoded member name when inside an object, else {NULL,0} */
 } th_json;
 
-/* Parse the whole of `text` (white space around is allowed). TH_INVALID with the byte offset in *error; TH_TOO_LARGE. */
+/* Parse the whole of `text` (white space around is allowed). TH_INVALID with the byte offset in *error; TH_TOO_LARGE. Then
+ * *ret_root is NULL, of which all walking and reading below finds nothing. */
 TH_MUST_USE th_status th_json_parse(th_str text, th_arena *arena, const th_json **ret_root, th_error *error);
 
 /* Walking. All accept NULL and a wrong type and then return NULL / absent. */

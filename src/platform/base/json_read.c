@@ -411,6 +411,7 @@ th_status th_json_parse(th_str text, th_arena *arena, const th_json **ret_root, 
         *ret_root = r.nodes;
         return TH_OK;
     }
+    *ret_root = NULL;
     size_t offset = r.at ? (size_t)(r.at - r.start) : 0;
     if (r.status == TH_INVALID)
         return th_failf(error, TH_INVALID, "json", "第 %zu 字节处不是合法的 JSON（%s）", "Not valid JSON at byte %zu (%s)", offset,
