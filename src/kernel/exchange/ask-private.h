@@ -45,8 +45,11 @@ TH_MUST_USE th_status th_trailer_prove(const th_trailer *trailer, th_entry *entr
 /* answered.c: check everything that the answer claims; fills the "from the answer" part. */
 TH_MUST_USE th_status th_answer_check(th_batch_out *b, const th_wire *answer, th_error *error);
 /* ask.c */
-void th_items_requeue(th_exchange *ex, const char *peer, th_batch_out *b);
+enum { TH_ASK_DEADLINE_S = 10 };
+void th_item_close(th_item *item);
 void th_item_done(th_item *item, th_status status, const th_error *error);
+/* send.c */
+void th_items_requeue(th_exchange *ex, const char *peer, th_batch_out *b);
 void th_asks_end(th_batch_out *b, th_status status, const th_error *error); /* what is left of the batch are its outbox rows */
 void th_batch_out_close(th_batch_out *b);
 /* The batch is over. Failed: true when the peer has not been there for so long that asks need not wait any more. */
