@@ -181,7 +181,8 @@ th_status th_config_write(const th_config *c, th_error *error)
 /* A certificate is signed by a key of the node's own suite, and by one of P-256 where it is to be read outside the region. */
 static const char *const key_files[] = {"keys/message.json", "keys/journal.json", "keys/certificate.json", "keys/governor.json",
                                         "keys/certificate-p256.json"};
-enum { KEYS_NEEDED = 3, KEY_P256 = 4 };
+static const char x509_file[] = "keys/certificate-p256.der";
+enum { KEYS_NEEDED = 3, KEY_P256 = 4, X509_DAYS = 3650 };
 
 static th_status key_write(const char *path, const th_key *key, th_error *error)
 {
@@ -242,6 +243,42 @@ static th_status tls_make(const char *dir, const char *cert_file, const char *ke
     return status;
 }
 
+/* Wallets and readers of signed pages outside the region name a key by a certificate. */
+static th_status x509_make(const char *dir, th_error *error)
+{
+    th_arena arena;
+    th_key *key;
+    th_str der;
+    char path[TH_PATH_TEXT];
+    th_arena_open(&arena, 256 * 1024);
+    th_status status = th_path_join(path, dir, key_files[KEY_P256]) ? key_read(path, &key, error) : TH_TOO_LARGE;
+    if (!status) {
+        status = th_x509_make(key, "Tonghui", X509_DAYS, &arena, &der);
+        th_key_close(key);
+    }
+    if (!status)
+        status = th_path_join(path, dir, x509_file) ? th_file_write(path, der, 0644, error) : TH_TOO_LARGE;
+    th_arena_close(&arena);
+    return status;
+}
+
+static th_status x509_read(const char *dir, th_keys *keys, th_error *error)
+{
+    th_arena arena;
+    th_str der;
+    char path[TH_PATH_TEXT];
+    if (!th_path_join(path, dir, x509_file) || !th_file_exists(path))
+        return TH_OK;
+    th_arena_open(&arena, 64 * 1024);
+    th_status status = th_file_read(path, sizeof keys->x509, &arena, &der, error);
+    if (!status) {
+        memcpy(keys->x509, der.p, der.n);
+        keys->x509_n = der.n;
+    }
+    th_arena_close(&arena);
+    return status;
+}
+
 th_status th_keys_make(const char *dir, th_suite suite, th_error *error)
 {
     char path[TH_PATH_TEXT], hex[65];
@@ -264,6 +301,8 @@ th_status th_keys_make(const char *dir, th_suite suite, th_error *error)
     }
     if (!status)
         status = tls_make(dir, "keys/tls.cert.pem", "keys/tls.key.pem", error);
+    if (!status)
+        status = x509_make(dir, error);
     env.random(env.ctx, secret, sizeof secret);
     th_hex(secret, sizeof secret, hex);
     if (!status)
@@ -283,6 +322,8 @@ th_status th_keys_read(const char *dir, th_keys *ret_keys, th_error *error)
         else if (i < KEYS_NEEDED || th_file_exists(path)) /* a governor's key may be kept elsewhere */
             status = key_read(path, slots[i], error);
     }
+    if (!status)
+        status = x509_read(dir, &keys, error);
     th_arena arena;
     th_str hex;
     th_arena_open(&arena, 16 * 1024);

@@ -47,19 +47,64 @@ static th_status records_open(th_node *node, void **ret_module, th_error *error)
     return status;
 }
 
-static th_status items_read(th_node *node, th_arena *arena, th_case_file **ret_files, size_t *ret_n, th_error *error)
+/* Every file of one folder of the region, as a list of names and texts. */
+typedef struct region_files {
+    char **names;
+    th_str *texts;
+    size_t n;
+} region_files;
+
+static th_status folder_read(th_node *node, const char *folder, th_arena *arena, region_files *ret, th_error *error)
 {
     char dir[TH_PATH_TEXT];
-    char **names;
-    *ret_n = 0;
-    th_status status = th_path_join(dir, node->config.region_dir, "items") ? th_dir_list(dir, ".json", arena, &names, ret_n, error)
-                                                                           : TH_TOO_LARGE;
-    *ret_files = status ? NULL : th_alloc_array(arena, *ret_n + 1, sizeof **ret_files);
-    for (size_t i = 0; *ret_files && !status && i < *ret_n; i++) {
+    *ret = (region_files){0};
+    th_status status = th_path_join(dir, node->config.region_dir, folder) ? th_dir_list(dir, ".json", arena, &ret->names, &ret->n, error) : TH_TOO_LARGE;
+    ret->texts = status ? NULL : th_alloc_array(arena, ret->n + 1, sizeof *ret->texts);
+    for (size_t i = 0; ret->texts && !status && i < ret->n; i++) {
         char path[TH_PATH_TEXT];
-        (*ret_files)[i].name = th_str_of(names[i]);
-        status = th_path_join(path, dir, names[i]) ? th_file_read(path, 4u << 20, arena, &(*ret_files)[i].text, error) : TH_TOO_LARGE;
+        status = th_path_join(path, dir, ret->names[i]) ? th_file_read(path, 4u << 20, arena, &ret->texts[i], error) : TH_TOO_LARGE;
     }
+    return status;
+}
+
+static th_status items_read(th_node *node, th_arena *arena, th_case_file **ret_files, size_t *ret_n, th_error *error)
+{
+    region_files files;
+    th_status status = folder_read(node, "items", arena, &files, error);
+    *ret_n = 0;
+    *ret_files = status ? NULL : th_alloc_array(arena, files.n + 1, sizeof **ret_files);
+    for (size_t i = 0; *ret_files && i < files.n; i++)
+        (*ret_files)[(*ret_n)++] = (th_case_file){th_str_of(files.names[i]), files.texts[i]};
+    return status;
+}
+
+static th_status certificates_open(th_node *node, void **ret_module, th_error *error)
+{
+    th_arena arena;
+    region_files files;
+    th_arena_open(&arena, 64u << 20);
+    th_status status = folder_read(node, "certificates", &arena, &files, error);
+    th_certificate_file *types = status ? NULL : th_alloc_array(&arena, files.n + 1, sizeof *types);
+    for (size_t i = 0; types && i < files.n; i++)
+        types[i] = (th_certificate_file){th_str_of(files.names[i]), files.texts[i]};
+    th_certificates_options options = {.code = node->config.code,
+                                       .portal = node->config.portal_url,
+                                       .types = types,
+                                       .type_count = types ? files.n : 0,
+                                       .store = node->store,
+                                       .writer = node->writer,
+                                       .pool = node->pool,
+                                       .env = &node->env,
+                                       .exchange = node->exchange,
+                                       .key = node->keys.certificate,
+                                       .key_p256 = node->keys.certificate_p256,
+                                       .x509 = {node->keys.x509, node->keys.x509_n},
+                                       .call = th_portal_call};
+    memcpy(options.secret, node->keys.secret, sizeof options.secret);
+    if (!status)
+        status = th_certificates_open(&options, &node->certificates, error);
+    th_arena_close(&arena);
+    *ret_module = node->certificates;
     return status;
 }
 
@@ -136,6 +181,11 @@ static void records_close(void *module)
     th_records_close(module);
 }
 
+static void certificates_close(void *module)
+{
+    th_certificates_close(module);
+}
+
 static void cases_close(void *module)
 {
     th_cases_close(module);
@@ -155,6 +205,7 @@ static const th_module modules[] = {
     {"people", th_people_schema, people_open, th_people_routes, th_people_schemas, people_close},
     {"exchange", th_exchange_schema, exchange_place, th_exchange_routes, th_exchange_schemas, NULL},
     {"records", th_records_schema, records_open, th_records_routes, th_records_schemas, records_close},
+    {"certificates", th_certificates_schema, certificates_open, th_certificates_routes, th_certificates_schemas, certificates_close},
     {"cases", th_cases_schema, cases_open, th_cases_routes, th_cases_schemas, cases_close},
     {"government", NULL, government_open, th_government_routes, th_government_schemas, government_close},
     {"operations", th_operations_schema, operations_open, th_operations_routes, th_operations_schemas, operations_close},

@@ -6,6 +6,7 @@
 #ifndef TH_NODE_NODE_H
 #define TH_NODE_NODE_H
 #include "kernel/cases/cases.h"
+#include "kernel/certificates/certificates.h"
 #include "kernel/exchange/exchange.h"
 #include "kernel/records/records.h"
 #include "platform/people/people.h"
@@ -39,6 +40,8 @@ TH_MUST_USE th_status th_config_write(const th_config *config, th_error *error);
 typedef struct th_keys {
     th_key *message, *journal, *certificate, *governor;
     th_key *certificate_p256; /* NULL: made before there was one */
+    char x509[TH_X509_MAX];   /* of the same, DER */
+    size_t x509_n;            /* 0 = none */
     uint8_t secret[32];
 } th_keys;
 TH_MUST_USE th_status th_keys_make(const char *dir, th_suite suite, th_error *error); /* refuses to overwrite */
@@ -75,6 +78,7 @@ struct th_node {
     th_exchange *exchange;
     th_people *people;
     th_records *records;
+    th_certificates *certificates;
     th_cases *cases;
     void *government, *operations;
     void *modules[TH_MODULES_MAX];
@@ -105,6 +109,9 @@ void th_link_close(th_link *link);
 /* upstream.c: th_records_options.http_get. */
 th_status th_upstream_get(void *ctx, const char *url, const char *authorization, int timeout_ms, th_arena *arena, th_str *ret_body,
                           th_error *error);
+
+/* th_certificates_options.call. */
+th_status th_portal_call(void *ctx, th_certificate_call *call, th_arena *arena, th_error *error);
 
 /* Files. */
 TH_MUST_USE th_status th_file_read(const char *path, size_t max, th_arena *arena, th_str *ret_bytes, th_error *error);

@@ -8,4 +8,6 @@
 /* Fetched once: looking an algorithm up by name costs more than hashing a leaf. */
 extern const EVP_MD *th_md_sm3;
 
+EVP_PKEY *th_key_pkey(const th_key *key); /* a key on a curve as OpenSSL knows it; the key's own */
+
 #endif

@@ -68,4 +68,17 @@ enum { TH_PIN_TEXT = 52 };
 TH_MUST_USE th_status th_tls_pin_of_pem(th_str cert_pem, char ret_pin[TH_PIN_TEXT]);
 TH_MUST_USE th_status th_tls_pin_of_der(th_str cert_der, char ret_pin[TH_PIN_TEXT]);
 
+/* ---- certificates of X.509 and detached signatures (CMS), where others' software expects them: requests and signed pages. P-256 keys. */
+enum { TH_X509_MAX = 1024 };
+/* Self-signed, DER. Names prove nothing: whoever reads it looks the key up in the trust document. */
+TH_MUST_USE th_status th_x509_make(const th_key *key, const char *common_name, int days, th_arena *arena, th_str *ret_der);
+/* The public key of a certificate; TH_INVALID when it is none of P-256. */
+TH_MUST_USE th_status th_x509_key(th_str der, th_key **ret_key);
+/* SignedData without the content, SHA-256, with signing time and certificate (RFC 5652); `size_max` is a bound for its length. */
+enum { TH_CMS_MAX = 4096 };
+TH_MUST_USE th_status th_cms_sign(const th_key *key, th_str x509, th_str content, th_arena *arena, th_str *ret_der);
+/* TH_FORBIDDEN when the signature over `content` does not hold. The signer's certificate is given back; whether it is to be believed is the
+ * caller's to find out. */
+TH_MUST_USE th_status th_cms_check(th_str der, th_str content, th_arena *arena, th_str *ret_x509);
+
 #endif

@@ -50,6 +50,11 @@ th_str th_key_secret(const th_key *key)
     return key->has_secret ? (th_str){(const char *)key->secret, 32} : (th_str){NULL, 0};
 }
 
+EVP_PKEY *th_key_pkey(const th_key *key)
+{
+    return key->pkey;
+}
+
 /* ---- keys on curves ---- */
 
 static bool curve_public_of(th_suite suite, const uint8_t scalar[32], uint8_t ret_open[65])

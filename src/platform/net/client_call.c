@@ -159,6 +159,7 @@ th_status th_client_once(const th_client_options *options, th_call *call, th_are
     if (!status) {
         th_transfer_outcome(&t, curl_easy_perform(t.easy));
         call->response = th_str_keep(arena, call->response);
+        call->content_type = th_str_keep(arena, th_call_header(call, "Content-Type"));
         call->response_headers = NULL;
         status = call->status;
         if (!status && !call->response.p)

@@ -198,7 +198,7 @@ struct th_call {
     th_status status;           /* TH_OK = an HTTP answer came; TH_UNAVAILABLE no connection, TH_TIMEOUT, TH_TOO_LARGE,
                                    TH_FORBIDDEN wrong pin */
     int http_status;
-    th_str response;
+    th_str response, content_type; /* content_type of th_client_once only */
     const void *response_headers;
     th_error error;
     th_call *next;              /* the client's */
