@@ -138,7 +138,8 @@ static th_status cases_open(th_node *node, void **ret_module, th_error *error)
                                 .writer = node->writer,
                                 .env = &node->env,
                                 .message_key = node->keys.message,
-                                .exchange = node->exchange};
+                                .exchange = node->exchange,
+                                .certificates = node->certificates};
     memcpy(options.secret, node->keys.secret, sizeof options.secret);
     if (!status)
         status = th_cases_open(&options, &node->cases, error);
@@ -149,7 +150,7 @@ static th_status cases_open(th_node *node, void **ret_module, th_error *error)
 
 static th_status government_open(th_node *node, void **ret_module, th_error *error)
 {
-    th_status status = th_government_open(node->cases, node->exchange, (th_government **)&node->government, error);
+    th_status status = th_government_open(node->cases, node->exchange, node->certificates, (th_government **)&node->government, error);
     *ret_module = node->government;
     return status;
 }

@@ -17,6 +17,7 @@ struct th_cases {
     th_key *message_key;
     uint8_t secret[32], seal_key[32];
     th_exchange *exchange;
+    th_certificates *certificates;
     th_arena arena; /* items live here */
     th_case_item *items;
     size_t item_count;

@@ -38,6 +38,7 @@ th_status th_cases_open(const th_cases_options *o, th_cases **ret_cases, th_erro
     cases->env = *o->env;
     cases->message_key = o->message_key;
     cases->exchange = o->exchange;
+    cases->certificates = o->certificates;
     memcpy(cases->secret, o->secret, sizeof cases->secret);
     th_str label = TH_STR("tonghui/v1/cases");
     th_hash seal = th_hmac(o->secret, &label, 1);

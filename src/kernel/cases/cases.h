@@ -16,6 +16,7 @@
 #include "platform/people/people.h"
 
 typedef struct th_cases th_cases;
+typedef struct th_certificates th_certificates; /* kernel/certificates/certificates.h */
 
 typedef struct th_case_file { /* one file of region/<region>/items/, read by whoever may read files */
     th_str name, text;
@@ -32,6 +33,7 @@ typedef struct th_cases_options {
     th_key *message_key; /* consents */
     uint8_t secret[32];
     th_exchange *exchange;
+    th_certificates *certificates; /* NULL = none: then no holder's key goes with a case */
 } th_cases_options;
 
 TH_MUST_USE th_status th_cases_open(const th_cases_options *options, th_cases **ret_cases, th_error *error);
@@ -88,7 +90,7 @@ TH_MUST_USE th_status th_cases_watch(th_cases *cases, th_case_watcher watcher, v
 typedef struct th_case_brief {
     th_str id, number, item, origin, subject, outcome, state;
     int64_t at_us;
-    const th_json *secret; /* {"id_number","name","form"} */
+    const th_json *secret; /* {"id_number","name","form"}, and "holder": the public key of the applicant's wallet, where a certificate may come of it */
 } th_case_brief;
 typedef th_status (*th_case_effect)(void *ctx, th_db *db, const th_case_brief *brief, th_str kind, const th_json *body, th_arena *arena,
                                     th_error *error);

@@ -1,5 +1,6 @@
 /* start.c — a case begins: the form is checked, consents are signed, evidence is noted as wanted, all in one commit; asking follows. */
 #include "cases-private.h"
+#include "kernel/certificates/certificates.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@ typedef struct starting {
     th_cases *cases;
     th_case_start *start;
     const th_case_item *item;
+    const th_json *form;
     th_case c;
     th_str *consents; /* one an evidence, absent when none is needed */
     th_str event_json;
@@ -147,12 +149,26 @@ static th_status evidence_insert(starting *s, th_db *db, size_t i, th_error *err
                       values, TH_COUNT(values), NULL, error);
 }
 
+static th_status secret_make(starting *s, th_str holder, th_error *error);
+
+/* Where a certificate may come of it, the key of the applicant's wallet goes along, for the deciding node to bind it to. */
+static th_status holder_add(starting *s, th_db *db, th_error *error)
+{
+    th_str holder;
+    if (!s->cases->certificates || !th_json_get(th_json_get(s->item->json, "result"), "certificate"))
+        return TH_OK;
+    th_status status = th_certificates_holder(s->cases->certificates, db, s->c.subject, &s->arena, &holder, error);
+    return status ? status : secret_make(s, holder, error);
+}
+
 static th_status start_apply(th_change *change, th_db *db, th_error *error)
 {
     starting *s = change->ctx;
     th_case_event event = {.kind = TH_STR("submitted"), .actor = s->start->account, .json = s->event_json, .at_us = s->c.created_us};
     th_fold fold = {0};
-    th_status status = th_case_insert(db, &s->c, error);
+    th_status status = holder_add(s, db, error);
+    if (!status)
+        status = th_case_insert(db, &s->c, error);
     if (!status)
         status = th_case_append(s->cases, db, &s->c, &fold, &event, error);
     for (size_t i = 0; !status && i < s->item->evidence_count; i++)
@@ -185,7 +201,7 @@ static void start_reply(th_change *change, th_status status, const th_error *err
     }
 }
 
-static th_status secret_make(starting *s, const th_json *form, th_error *error)
+static th_status secret_make(starting *s, th_str holder, th_error *error)
 {
     th_buf buf;
     th_buf_open(&buf, &s->arena, 2 * TH_FORM_MAX);
@@ -193,7 +209,9 @@ static th_status secret_make(starting *s, const th_json *form, th_error *error)
     th_pen_object(&pen);
     th_pen_kstr(&pen, "id_number", s->start->applicant_id_number);
     th_pen_kstr(&pen, "name", s->start->applicant_name);
-    th_pen_kraw(&pen, "form", form->raw);
+    th_pen_kraw(&pen, "form", s->form->raw);
+    if (holder.n)
+        th_pen_kraw(&pen, "holder", holder);
     th_pen_end(&pen, '}');
     if (!th_buf_ok(&buf))
         return th_fail(error, TH_TOO_LARGE, "form-too-long", "表单内容过长", "The form is too long");
@@ -224,7 +242,8 @@ static th_status case_make(starting *s, const th_json *form, th_error *error)
     c->id_masked = th_str_keep(&s->arena, th_str_of(masked));
     c->due_us = th_case_due_us(cases, s->item, c->created_us);
     s->event_json = th_strf(&s->arena, "{\"kind\":\"submitted\",\"channel\":\"%.*s\"}", TH_FMT(c->channel));
-    return secret_make(s, form, error);
+    s->form = form;
+    return secret_make(s, (th_str){NULL, 0}, error);
 }
 
 /* An item whose owner stands in the form goes to a member of the region, or nowhere. */

@@ -101,6 +101,9 @@ typedef enum th_certificate_action { TH_CERTIFICATE_SUSPEND, TH_CERTIFICATE_REST
 /* In the writer's transaction. TH_CONFLICT "certificate-state"; revoking is for good. Tells all members by outbox. */
 TH_MUST_USE th_status th_certificates_status(th_certificates *certificates, th_db *db, th_str id, th_certificate_action action, th_str reason,
                                              th_str law, th_str actor, th_error *error);
+/* The decision fell: whatever was issued for the case and is not revoked yet is revoked. */
+TH_MUST_USE th_status th_certificates_of_case_end(th_certificates *certificates, th_db *db, th_str case_id, th_str reason, th_str law, th_arena *arena,
+                                                  th_error *error);
 
 /* ---- checking ------------------------------------------------------------------------------------------------------------------ */
 

@@ -105,6 +105,16 @@ th_status th_certificates_status(th_certificates *certs, th_db *db, th_str id, t
     return status;
 }
 
+th_status th_certificates_of_case_end(th_certificates *certs, th_db *db, th_str case_id, th_str reason, th_str law, th_arena *arena, th_error *error)
+{
+    th_rows rows;
+    th_value value = th_v_text(case_id);
+    th_status status = th_db_select(db, "SELECT id FROM certificates_issued WHERE case_id = ?1 AND status <> 1", &value, 1, arena, &rows, error);
+    for (size_t i = 0; !status && i < rows.n; i++)
+        status = th_certificates_status(certs, db, th_row(&rows, i)[0].s, TH_CERTIFICATE_REVOKE, reason, law, (th_str){NULL, 0}, error);
+    return status;
+}
+
 /* ---- what others tell ---- */
 
 static th_status teller_check(th_certificates *certs, const th_message *m, th_str uri, th_error *error)

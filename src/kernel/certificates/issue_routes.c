@@ -118,7 +118,7 @@ th_handled th_certificates_list(th_request *rq)
         return th_reply_problem(rq, status, NULL);
     th_value by_number = th_v_text(number), page[] = {th_v_text(cursor.n ? cursor : (th_str){NULL, 0}), th_v_int(limit)};
     status = number.n ? th_db_select(db, COLUMNS "WHERE number = ?1", &by_number, 1, &rq->arena, &rows, &rq->error)
-                      : th_db_select(db, COLUMNS "WHERE (?1 IS NULL OR id < ?1) ORDER BY id DESC LIMIT ?2", page, 2, &rq->arena, &rows, &rq->error);
+                      : th_db_select(db, COLUMNS "WHERE (id < ?1 OR ?1 IS NULL) ORDER BY id DESC LIMIT ?2", page, 2, &rq->arena, &rows, &rq->error);
     th_store_release(certs->options.store, db);
     if (status)
         return th_reply_problem(rq, status, NULL);

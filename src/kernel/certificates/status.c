@@ -167,7 +167,7 @@ static th_status list_fetch(th_certificates *certs, const th_trust *trust, const
 th_status th_status_find(th_certificates *certs, const th_trust *trust, const th_member *issuer, th_str uri, int64_t place, th_arena *arena,
                          th_status_found *ret_found, th_error *error)
 {
-    int64_t list, version = -1, at = 0, now = th_now_us(certs->options.env);
+    int64_t list, version = -1, at = 0;
     unsigned value = 0;
     told t;
     if (uri.n > TH_STATUS_URI_MAX || th_member_by_url(trust, uri) != issuer)
@@ -181,9 +181,9 @@ th_status th_status_find(th_certificates *certs, const th_trust *trust, const th
         *ret_found = (th_status_found){t.value, "told", t.at_us};
         return TH_OK;
     }
-    if (!kept_find(certs, uri, place, now, &status, &value, &version, &at, error)) {
+    if (!kept_find(certs, uri, place, th_now_us(certs->options.env), &status, &value, &version, &at, error)) {
         status = list_fetch(certs, trust, issuer, uri, arena, error);
-        if (!status && !kept_find(certs, uri, place, now, &status, &value, &version, &at, error))
+        if (!status && !kept_find(certs, uri, place, th_now_us(certs->options.env), &status, &value, &version, &at, error))
             status = unreachable(error);
     }
     if (t.there && (status ? t.value != TH_STATUS_VALID : t.version > version)) { /* the list is not there, or older than what was told */

@@ -1,21 +1,21 @@
 /* government.c — items listed and shown. */
-#include "services/government/government.h"
+#include "government-private.h"
 
 #include <ctype.h>
 #include <string.h>
 
-struct th_government {
-    th_cases *cases;
-    th_exchange *exchange;
-};
-
-th_status th_government_open(th_cases *cases, th_exchange *exchange, th_government **ret_government, th_error *error)
+th_status th_government_open(th_cases *cases, th_exchange *exchange, th_certificates *certificates, th_government **ret_government, th_error *error)
 {
     th_government *g = th_new(sizeof *g);
     if (!g)
         return th_fail(error, TH_NO_MEMORY, "no-memory", "内存不足", "Out of memory");
     g->cases = cases;
     g->exchange = exchange;
+    g->certificates = certificates;
+    if (certificates && th_cases_on_event(cases, th_government_certify, g)) {
+        th_free(g);
+        return th_fail(error, TH_TOO_LARGE, "effects", "办件的后续处理过多", "There are too many effects of cases");
+    }
     *ret_government = g;
     return TH_OK;
 }

@@ -1,0 +1,15 @@
+/* government-private.h — what the files of this service share. */
+#ifndef TH_GOVERNMENT_PRIVATE_H
+#define TH_GOVERNMENT_PRIVATE_H
+#include "kernel/certificates/certificates.h"
+#include "services/government/government.h"
+
+struct th_government {
+    th_cases *cases;
+    th_exchange *exchange;
+    th_certificates *certificates;
+};
+
+/* certify.c: th_case_effect. */
+th_status th_government_certify(void *ctx, th_db *db, const th_case_brief *brief, th_str kind, const th_json *body, th_arena *arena, th_error *error);
+#endif
