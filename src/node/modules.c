@@ -1,6 +1,7 @@
 /* modules.c — the table of the house: what a node is made of, in the order of opening. Adding a module is one line. */
 #include "kernel/records/ids.h"
 #include "node/node.h"
+#include "services/credit/credit.h"
 #include "services/government/government.h"
 #include "services/operations/operations.h"
 
@@ -148,6 +149,31 @@ static th_status cases_open(th_node *node, void **ret_module, th_error *error)
     return status;
 }
 
+static th_status credit_open(th_node *node, void **ret_module, th_error *error)
+{
+    th_arena arena;
+    th_str lists = {NULL, 0};
+    th_arena_open(&arena, 8u << 20);
+    th_status status = region_file(node, "credit.json", &arena, &lists, error);
+    th_credit_options options = {.code = node->config.code,
+                                 .lists = lists,
+                                 .store = node->store,
+                                 .writer = node->writer,
+                                 .env = &node->env,
+                                 .exchange = node->exchange,
+                                 .cases = node->cases};
+    if (!status)
+        status = th_credit_open(&options, (th_credit **)&node->credit, error);
+    th_arena_close(&arena);
+    *ret_module = node->credit;
+    return status;
+}
+
+static void credit_close(void *module)
+{
+    th_credit_close(module);
+}
+
 static th_status government_open(th_node *node, void **ret_module, th_error *error)
 {
     th_status status = th_government_open(node->cases, node->exchange, node->certificates, (th_government **)&node->government, error);
@@ -208,6 +234,7 @@ static const th_module modules[] = {
     {"records", th_records_schema, records_open, th_records_routes, th_records_schemas, records_close},
     {"certificates", th_certificates_schema, certificates_open, th_certificates_routes, th_certificates_schemas, certificates_close},
     {"cases", th_cases_schema, cases_open, th_cases_routes, th_cases_schemas, cases_close},
+    {"credit", th_credit_schema, credit_open, th_credit_routes, th_credit_schemas, credit_close},
     {"government", NULL, government_open, th_government_routes, th_government_schemas, government_close},
     {"operations", th_operations_schema, operations_open, th_operations_routes, th_operations_schemas, operations_close},
 };

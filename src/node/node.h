@@ -80,7 +80,7 @@ struct th_node {
     th_records *records;
     th_certificates *certificates;
     th_cases *cases;
-    void *government, *operations;
+    void *credit, *government, *operations;
     void *modules[TH_MODULES_MAX];
     size_t module_count;
     th_server *portal, *peers;

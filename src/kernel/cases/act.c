@@ -101,12 +101,12 @@ th_status th_act_owned(th_acting *a, th_db *db, th_case *c, th_error *error)
         event.at_us = fold->last_us + 1;
     if (!status)
         status = th_case_append(a->cases, db, c, fold, &event, error);
+    if (!status && th_str_is(c->owner, a->cases->code)) /* before the hand-over nobody else has heard of the case */
+        status = th_case_event_send(a->cases, db, c, c->origin, &event, error);
     if (!status)
         status = effects_run(a, db, c, &event, error);
     if (!status && th_str_is(a->action->name, "consult"))
         status = th_consult_send(a, db, c, error);
-    if (!status && th_str_is(c->owner, a->cases->code)) /* before the hand-over nobody else has heard of the case */
-        status = th_case_event_send(a->cases, db, c, c->origin, &event, error);
     return status;
 }
 

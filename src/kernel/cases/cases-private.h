@@ -27,6 +27,8 @@ struct th_cases {
     th_clock_terms law_terms; /* of items that are not listed any more */
     struct { th_case_effect effect; void *ctx; } effects[TH_CASE_WATCHERS_MAX];
     size_t effect_count;
+    th_case_deferral deferral;
+    void *deferral_ctx;
     struct { th_case_watcher watcher; void *ctx; } watchers[TH_CASE_WATCHERS_MAX];
     size_t watcher_count;
     th_topic *topic; /* every event, for the pages that follow a case */

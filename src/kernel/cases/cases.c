@@ -99,6 +99,22 @@ th_status th_cases_watch(th_cases *cases, th_case_watcher watcher, void *ctx)
     return status;
 }
 
+void th_cases_on_deferral(th_cases *cases, th_case_deferral deferral, void *ctx)
+{
+    cases->deferral = deferral;
+    cases->deferral_ctx = ctx;
+}
+
+th_status th_cases_remark(th_cases *cases, th_db *db, th_str case_id, th_str kind, th_str json, th_arena *arena, th_error *error)
+{
+    th_case c;
+    th_case_event event = {.kind = kind, .json = json, .at_us = th_now_us(&cases->env)};
+    th_status status = th_case_get(cases, db, case_id, arena, &c, error);
+    if (!status)
+        status = th_case_note(cases, db, &c, &event, arena, error);
+    return status ? status : th_case_event_send(cases, db, &c, c.origin, &event, error);
+}
+
 th_status th_cases_on_event(th_cases *cases, th_case_effect effect, void *ctx)
 {
     if (cases->effect_count == TH_CASE_WATCHERS_MAX)

@@ -94,6 +94,11 @@ typedef struct th_case_brief {
 } th_case_brief;
 typedef th_status (*th_case_effect)(void *ctx, th_db *db, const th_case_brief *brief, th_str kind, const th_json *body, th_arena *arena,
                                     th_error *error);
+/* How many papers the applicant may let follow later beyond what the item allows (credit incentives). One asker. */
+typedef int64_t (*th_case_deferral)(void *ctx, th_db *db, const th_json *secret, th_arena *arena);
+void th_cases_on_deferral(th_cases *cases, th_case_deferral deferral, void *ctx);
+/* Inside an effect: one more event that moves nothing, on the timeline of every copy. */
+TH_MUST_USE th_status th_cases_remark(th_cases *cases, th_db *db, th_str case_id, th_str kind, th_str json, th_arena *arena, th_error *error);
 TH_MUST_USE th_status th_cases_on_event(th_cases *cases, th_case_effect effect, void *ctx);
 /* Fold every case that this node owns again from its events and compare with its row, its chain with the stored one. TH_CORRUPT names the first
  * that differs. */

@@ -86,14 +86,35 @@ static th_status event_note(handing *h, th_db *db, th_case *c, const char *kind,
     return th_case_note(h->cases, db, c, &event, h->arena, error);
 }
 
+/* Where the item does not allow it, the applicant's standing may: so many papers in all. */
+static th_status deferral_earned(handing *h, th_db *db, const th_case *c, bool *ret_allowed, th_error *error)
+{
+    const th_json *secret;
+    const th_value *row;
+    *ret_allowed = false;
+    if (!h->cases->deferral)
+        return TH_OK;
+    th_status status = th_case_secret_open(h->cases, c->id, c->secret, h->arena, &secret, error);
+    th_value key = th_v_text(h->case_id);
+    if (!status)
+        status = th_db_one(db, "SELECT COUNT(*) FROM cases_material WHERE case_id = ?1 AND state = 'deferred'", &key, 1, h->arena, &row, error);
+    if (!status)
+        *ret_allowed = row[0].i < h->cases->deferral(h->cases->deferral_ctx, db, secret, h->arena);
+    return status;
+}
+
 static th_status deferred_write(handing *h, th_db *db, th_case *c, th_error *error)
 {
     const th_json *wanted = material_of_item(h->cases, c, h->m.code);
-    if (th_json_int(wanted, "defer_days", 0) < 1)
+    bool allowed = th_json_int(wanted, "defer_days", 0) > 0;
+    th_status status = allowed || !wanted ? TH_OK : deferral_earned(h, db, c, &allowed, error);
+    if (status)
+        return status;
+    if (!allowed)
         return th_fail(error, TH_UNPROCESSABLE, "no-deferral", "本事项不允许容缺这份材料", "This item does not let this paper follow later");
     h->m = (th_material){.code = h->m.code, .name = TH_STR(""), .mime = TH_STR(""), .sha256 = TH_STR(""), .state = TH_STR("deferred"),
                          .source = th_str_of(h->cases->code), .at_us = th_now_us(&h->cases->env)};
-    th_status status = th_material_put(db, h->case_id, &h->m, error);
+    status = th_material_put(db, h->case_id, &h->m, error);
     if (!status)
         status = event_note(h, db, c, "material_deferred", error);
     return status ? status : th_handover_when_ready(h->cases, db, c->id, error);

@@ -8,6 +8,7 @@ static const struct { const char *kind, *zh, *en; } words[] = {
     {"consent_revoked", "申请人撤回了一项同意", "The applicant took back an agreement"},
     {"material", "已提交材料", "A paper was handed in"},
     {"material_deferred", "一份材料容缺，待补", "A paper will follow later"},
+    {"credit", "信用名单的效果", "What credit lists mean here"},
     {"requested", "已向决定机关提出请求", "Asked the deciding office"},
     {"request_refused", "决定机关未接受该请求", "The deciding office did not take up the request"},
 };
