@@ -3,9 +3,8 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { after, before, test } from 'node:test'
-import { deflateSync } from 'node:zlib'
 import { Region, sleep, startCase, until } from '../lib/region.mjs'
-import { keyBinding, keyOf, sdJwt, statusList } from '../lib/jose.mjs'
+import { jws, keyBinding, keyOf, sdJwt, statusList } from '../lib/jose.mjs'
 
 let r, citizen, clerk, card
 before(async () => {
@@ -270,6 +269,116 @@ test('whatever a status list does wrong, the answer is no, with its reason', asy
     await new Promise((done) => fake.close(done))
     await r.start('130000')
   }
+})
+
+test('a clerk asks, the citizen sees what would be shown and agrees; the answer is for that clerk, once', async () => {
+  const asker = await r.signedIn('110000', 'clerk')
+  const ask = async (client, body) => {
+    const asked = await client.post('/certificates/v1/oid4vp/request', body)
+    assert.equal(asked.status, 201, asked.text)
+    return asked.json
+  }
+  const id = await decided('approved')
+  const issued = (await clerk.get('/certificates/v1/certificates')).json.items.find((c) => c.case === id)
+  await until('the wallet', async () => (await wallet()).some((c) => c.id === issued.id))
+  const asked = await ask(asker, { purpose: '办理居住证', type: 'HE-TALENT-CARD', claims: ['holder_name', 'education'] })
+  assert.match(asked.client_id, /^x509_hash:[\w-]{43}$/)
+  const seen = await citizen.post('/certificates/v1/wallet:resolve', { request: asked.link })
+  assert.equal(seen.status, 200, seen.text)
+  assert.equal(seen.json.verifier.code, '110000')
+  assert.equal(seen.json.purpose, '办理居住证')
+  assert.equal(seen.json.can_answer, true)
+  const match = seen.json.wanted[0].matches.find((m) => m.certificate === issued.id)
+  assert.deepEqual(match.discloses.filter((d) => !d.always).map((d) => d.name), ['holder_name', 'education'])
+  assert.ok(!seen.json.wanted[0].matches.some((m) => m.certificate === card.id)) // revoked: not offered
+  assert.equal((await asker.get(`/certificates/v1/oid4vp/response/${asked.id}`)).json.state, 'asked')
+  const answered = await citizen.post('/certificates/v1/wallet:answer', { request: seen.json.request, choices: { certificate: issued.id } })
+  assert.equal(answered.status, 200, answered.text)
+  const result = (await asker.get(`/certificates/v1/oid4vp/response/${asked.id}`)).json
+  assert.equal(result.state, 'answered')
+  const [{ check: shown }] = result.result.credentials
+  assert.equal(shown.valid && shown.holder_signed, true)
+  assert.deepEqual(shown.fields.map((f) => f.name).sort(), ['card_level', 'education', 'holder_name', 'issued_on', 'valid_until'])
+  assert.equal((await (await r.signedIn('110000', 'duty')).get(`/certificates/v1/oid4vp/response/${asked.id}`)).status, 404)
+  const twice = await citizen.post('/certificates/v1/wallet:answer', { request: seen.json.request, choices: { certificate: issued.id } })
+  assert.equal(twice.status, 422)
+  assert.ok((await citizen.get('/certificates/v1/wallet/shown')).json.items.some((s) => s.verifier === '110000' && s.purpose === '办理居住证' && s.claims.join() === 'holder_name,education'))
+  /* the same at her own node, by the address, and declined */
+  const near = await ask(await r.signedIn('120000', 'clerk'), { purpose: '领取', dcql_query: { credentials: [{ id: 'c', format: 'dc+sd-jwt', meta: { vct_values: ['urn:tonghui:jingjinji:talent-card:1'] }, claims: [{ path: ['card_level'], values: ['B 类'] }] }] } })
+  const open = await citizen.post('/certificates/v1/wallet:resolve', { request: near.request_uri })
+  assert.equal(open.json.can_answer, true, open.text)
+  assert.equal((await citizen.post('/certificates/v1/wallet:answer', { request: near.request_uri, decline: true })).status, 200)
+  assert.equal((await (await r.signedIn('120000', 'clerk')).get(`/certificates/v1/oid4vp/response/${near.id}`)).json.state, 'refused')
+  const gone = await citizen.post('/certificates/v1/wallet:resolve', { request: near.request_uri })
+  assert.equal(gone.status, 409, gone.text)
+  /* what is not there cannot be shown */
+  const other = await ask(asker, { purpose: 'x', type: 'TJ-SKILL-LEVEL', claims: ['grade'] })
+  const nothing = await citizen.post('/certificates/v1/wallet:resolve', { request: other.link })
+  assert.equal(nothing.json.can_answer, false)
+  assert.equal((await citizen.post('/certificates/v1/wallet:answer', { request: other.link, choices: { certificate: issued.id } })).status, 400)
+  for (const body of [{}, { purpose: '' }, { purpose: 'x' }, { purpose: 'x', type: 'NOTHING' }, { purpose: 'x', dcql_query: { credentials: [] } }, { purpose: 'x', type: 'HE-TALENT-CARD', claims: 'name' }, { purpose: 'x', type: 'HE-TALENT-CARD', claims: [{}] }, { purpose: 'a\u0000', type: 'HE-TALENT-CARD' }])
+    assert.equal((await asker.post('/certificates/v1/oid4vp/request', body)).status, 400, JSON.stringify(body))
+})
+
+test('answers that lie are refused and the question stays open; requests that lie are not read', async () => {
+  const asker = await r.signedIn('110000', 'clerk')
+  const asked = (await asker.post('/certificates/v1/oid4vp/request', { purpose: 'x', type: 'HE-TALENT-CARD', claims: ['education'] })).json
+  const object = await (await fetch(asked.request_uri)).text()
+  const said = JSON.parse(Buffer.from(object.split('.')[1], 'base64url'))
+  const own = keyOf(r.nodes['120000'].dir)
+  const token = (await clerk.post('/certificates/v1/certificates', { type: 'HE-TALENT-CARD', holder: { id: '110101199003070011', name: '张伟', key: own.jwk }, fields: { card_level: 'A 类', education: '博士研究生' } })).json.token
+  const bound = (aud = said.client_id, nonce = said.nonce, key = own) => keyBinding(token, key, { aud, nonce })
+  const send = (fields, type = 'application/x-www-form-urlencoded') => fetch(said.response_uri, { method: 'POST', headers: { 'Content-Type': type }, body: new URLSearchParams(fields).toString() })
+  const vp = (text) => JSON.stringify({ certificate: [text] })
+  for (const [what, fields, status, type] of [
+    ['no state', { vp_token: vp(bound()) }, 403, 'request-state'],
+    ['wrong state', { vp_token: vp(bound()), state: 'x'.repeat(said.state.length) }, 403, 'request-state'],
+    ['no token', { state: said.state }, 422, 'vp-token'],
+    ['no JSON', { vp_token: 'x', state: said.state }, 422, 'vp-token'],
+    ['no list', { vp_token: JSON.stringify({ certificate: bound() }), state: said.state }, 422, 'vp-token'],
+    ['another query', { vp_token: JSON.stringify({ other: [bound()] }), state: said.state }, 422, 'vp-token'],
+    ['two for one', { vp_token: JSON.stringify({ certificate: [bound(), bound()] }), state: said.state }, 422, 'vp-token'],
+    ['unbound', { vp_token: vp(token), state: said.state }, 422, 'holder-missing'],
+    ['old nonce', { vp_token: vp(bound(said.client_id, 'old')), state: said.state }, 422, 'holder-nonce'],
+    ['other audience', { vp_token: vp(bound('https://other')), state: said.state }, 422, 'holder-audience'],
+    ['other holder', { vp_token: vp(bound(said.client_id, said.nonce, keyOf(r.nodes['133100'].dir))), state: said.state }, 422, 'holder-signature'],
+    ['too little', { vp_token: vp(keyBinding(`${token.split('~')[0]}~`, own, { aud: said.client_id, nonce: said.nonce })), state: said.state }, 422, 'not-what-was-asked'],
+  ]) {
+    const answer = await send(fields)
+    assert.equal(answer.status, status, what)
+    assert.ok((await answer.json()).type.endsWith(type), what)
+  }
+  assert.equal((await send({ vp_token: vp(bound()), state: said.state }, 'application/json')).status, 400)
+  assert.equal((await asker.get(`/certificates/v1/oid4vp/response/${asked.id}`)).json.state, 'asked')
+  assert.equal((await send({ vp_token: vp(bound()), state: said.state })).status, 200)
+  assert.equal((await send({ vp_token: vp(bound()), state: said.state })).status, 409)
+  /* the wallet calls members only, and believes what they signed only */
+  const resolve = (request) => citizen.post('/certificates/v1/wallet:resolve', { request })
+  const bj = keyOf(r.nodes['110000'].dir)
+  const header = JSON.parse(Buffer.from(object.split('.')[0], 'base64url'))
+  const now = Math.floor(Date.now() / 1000)
+  const forge = (change, key = bj, head = {}) => jws({ ...header, ...head }, { ...said, exp: now + 60, ...change }, key)
+  for (const [what, request, status] of [
+    ['another address', 'http://127.0.0.1:1/x', 403],
+    ['a link to another address', `openid4vp://?client_id=x&request_uri=${encodeURIComponent('http://169.254.169.254/latest')}`, 403],
+    ['a file', `openid4vp://?request_uri=${encodeURIComponent('file:///etc/passwd')}`, 403],
+    ['no request', 'openid4vp://?client_id=x', 400],
+    ['signed by another', forge({}, own), 403],
+    ['another key id', forge({}, own, { kid: own.kid }), 403],
+    ['answer elsewhere', forge({ response_uri: 'http://127.0.0.1:1/steal' }), 403],
+    ['answer at another member', forge({ response_uri: `${r.nodes['133100'].portal}/x` }), 403],
+    ['another mode', forge({ response_mode: 'fragment' }), 400],
+    ['another name', forge({ client_id: 'x509_hash:AAAA' }), 403],
+    ['another certificate', forge({}, bj, { x5c: ['AAAA'] }), 403],
+    ['expired', forge({ exp: now - 1 }), 409],
+    ['no query', forge({ dcql_query: {} }), 400],
+    ['another type', jws({ ...header, typ: 'JWT' }, said, bj), 400],
+    ['alg none', forge({}, bj, { alg: 'none' }), 400],
+  ]) {
+    const answer = await resolve(request)
+    assert.equal(answer.status, status, `${what}: ${answer.text}`)
+  }
+  assert.equal((await resolve(forge({}))).status, 200)
 })
 
 test('when the decision falls the certificate falls with it', async () => {

@@ -143,8 +143,25 @@ TH_MUST_USE th_status th_issued_get(th_certificates *certs, th_db *db, th_str id
 void th_page_key(const th_certificates *certs, th_str id, char ret_key[TH_HEX_HASH]);
 bool th_office_may(const th_certificates *certs, const th_certificate_type *type, const th_who *who);
 
-/* ---- requests (OpenID4VP) */
-#define TH_SELF_ISSUED "https://self-issued.me/v2"
+/* ---- asked.c: a verifier's question (OpenID4VP) */
+typedef struct th_asked {
+    char id_text[TH_ID_TEXT];
+    th_str account, office, purpose, nonce, query, state, result;
+    int64_t made_us, expires_us, answered_us;
+} th_asked;
+th_str th_client_id(const th_certificates *certs, th_arena *arena);
+void th_asked_state(const th_certificates *certs, th_str id, char ret_state[44]);
+TH_MUST_USE th_status th_asked_put(th_certificates *certs, th_db *db, th_asked *asked, th_error *error); /* fills in id and times */
+TH_MUST_USE th_status th_asked_get(th_certificates *certs, th_db *db, th_str id, th_arena *arena, th_asked *ret_asked, th_error *error);
+TH_MUST_USE th_status th_asked_read(th_certificates *certs, th_str id, th_arena *arena, th_asked *ret_asked, th_error *error); /* with a reader of its own */
+TH_MUST_USE th_status th_asked_object(th_certificates *certs, const th_asked *asked, th_arena *arena, th_str *ret_token, th_error *error);
+TH_MUST_USE th_status th_asked_settle(th_certificates *certs, th_db *db, th_str id, const char *state, th_str result, th_arena *arena, th_error *error);
+/* Check what came and keep it; `refusal` given: the holder declined. Blocks (network, writer). */
+TH_MUST_USE th_status th_asked_answer(th_certificates *certs, th_str id, th_str tokens, th_str state, th_str refusal, th_arena *arena, th_error *error);
+
+/* ---- url.c */
+void th_url_encode(th_buf *buf, th_str text);
+th_str th_form_value(th_str form, const char *name, th_arena *arena); /* absent when not there or badly coded */
 
 /* ---- routes */
 typedef th_status (*th_certificate_job)(th_request *rq); /* fills the answer; a failure becomes a problem */
@@ -169,6 +186,12 @@ th_handled th_wallet_one(th_request *rq);
 th_handled th_wallet_token(th_request *rq);
 th_handled th_wallet_present(th_request *rq);
 th_handled th_wallet_shown(th_request *rq);
+th_handled th_wallet_resolve(th_request *rq);
+th_handled th_wallet_answer(th_request *rq);
+th_handled th_asked_post(th_request *rq);
+th_handled th_asked_object_get(th_request *rq);
+th_handled th_asked_answer_post(th_request *rq);
+th_handled th_asked_result_get(th_request *rq);
 
 /* ---- check.c */
 void th_check_write(th_pen *pen, const th_certificates *certs, const th_trust *trust, const th_certificate_check *check);

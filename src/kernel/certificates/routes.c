@@ -83,6 +83,23 @@ static const th_route routes[] = {
      "{\"type\":\"object\",\"required\":[\"claims\"],\"properties\":{\"claims\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
      "\"audience\":{\"type\":\"string\"},\"nonce\":{\"type\":\"string\"},\"purpose\":{\"type\":\"string\"}}}",
      OBJECT, NULL, false},
+    {"POST", BASE "/wallet:resolve", TH_ROLE_CITIZEN, TH_BODY_JSON, 0, th_wallet_resolve, "resolveRequest", "What does this verifier ask of me, and what have I?",
+     "{\"type\":\"object\",\"required\":[\"request\"],\"properties\":{\"request\":{\"type\":\"string\"}}}", OBJECT, NULL, false},
+    {"POST", BASE "/wallet:answer", TH_ROLE_CITIZEN, TH_BODY_JSON, 128 * 1024, th_wallet_answer, "answerRequest", "Show it, or decline",
+     "{\"type\":\"object\",\"required\":[\"request\"],\"properties\":{\"request\":{\"type\":\"string\"},\"choices\":{\"type\":\"object\"},"
+     "\"decline\":{\"type\":\"boolean\"}}}",
+     OBJECT, NULL, false},
+    {"POST", BASE "/oid4vp/request", TH_ROLE_STAFF | TH_ROLE_SYSTEM, TH_BODY_JSON, 32 * 1024, th_asked_post, "askCertificate",
+     "Ask for a certificate (OpenID4VP): a type and its claims, or a DCQL query",
+     "{\"type\":\"object\",\"required\":[\"purpose\"],\"properties\":{\"purpose\":{\"type\":\"string\"},\"type\":{\"type\":\"string\"},"
+     "\"claims\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"dcql_query\":{\"type\":\"object\"}}}",
+     OBJECT, NULL, false},
+    {"GET", BASE "/oid4vp/request/{id}", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_asked_object_get, "requestObject", "The signed request object, for a wallet", NULL,
+     NULL, NULL, false},
+    {"POST", BASE "/oid4vp/response/{id}", TH_ROLE_ANYONE, TH_BODY_BYTES, 512 * 1024, th_asked_answer_post, "presentToVerifier",
+     "A wallet's answer: vp_token and state as a form", NULL, OBJECT, NULL, false},
+    {"GET", BASE "/oid4vp/response/{id}", TH_ROLE_STAFF | TH_ROLE_SYSTEM, TH_BODY_NONE, 0, th_asked_result_get, "askedResult", "What came of a question", NULL,
+     OBJECT, NULL, false},
 };
 
 const th_route *th_certificates_routes(size_t *ret_n)
