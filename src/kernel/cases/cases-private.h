@@ -50,6 +50,10 @@ int64_t th_case_due_us(const th_cases *cases, const th_case_item *item, int64_t 
 th_str th_item_owner(const th_case_item *item, const th_json *form);
 TH_MUST_USE th_status th_items_load(th_cases *cases, const th_case_file *files, size_t n, th_error *error);
 
+/* form.c */
+TH_MUST_USE th_status th_form_check(const th_cases *cases, const th_case_item *item, const th_json *form, th_error *error);
+TH_MUST_USE th_status th_form_schema_check(const th_json *schema, th_error *error); /* is it one that th_form_check knows whole? */
+
 /* rows.c: the tables, inside the writer's transaction or on a reader */
 TH_MUST_USE th_status th_case_get(th_cases *cases, th_db *db, th_str id, th_arena *arena, th_case *ret_case, th_error *error);
 TH_MUST_USE th_status th_case_insert(th_db *db, const th_case *c, th_error *error);

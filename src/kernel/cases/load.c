@@ -35,6 +35,8 @@ static th_status item_read(th_cases *cases, const th_json *root, th_case_item *i
     ok = th_json_want_str(root, "", "office", 64, &item->office, error) && ok;
     ok = th_json_want_object(root, "", "form", &form, error) && ok;
     ok = th_json_want_array(root, "", "evidence", 16, &list, error) && ok;
+    if (ok && th_form_schema_check(form, error))
+        return TH_INVALID;
     if (!ok || th_clock_terms_read(cases->rules, root, &item->terms, error))
         return TH_INVALID;
     item->limit_days = item->terms.promised_days;

@@ -19,71 +19,6 @@ typedef struct starting {
     th_str event_json;
 } starting;
 
-/* ---- the form: required, type, enum, maxLength of the item's JSON Schema; the rest of the schema is the page's comfort ---- */
-
-static void field_check(const th_json *schema, const th_json *value, th_str name, th_error *error)
-{
-    char pointer[96];
-    th_arena arena;
-    th_arena_open(&arena, 8192);
-    th_str text = th_strf(&arena, "/form/%.*s", TH_FMT(name));
-    size_t n = text.n < sizeof pointer - 1 ? text.n : sizeof pointer - 1;
-    memcpy(pointer, text.p, n);
-    pointer[n] = 0;
-    th_arena_close(&arena);
-    th_str type = th_json_str(schema, "type");
-    const th_json *choices = th_json_get(schema, "enum");
-    if (th_str_is(type, "string")) {
-        int64_t most = th_json_int(schema, "maxLength", 200), least = th_json_int(schema, "minLength", 0);
-        if (value->type != TH_JSON_STRING) {
-            th_fail_field(error, pointer, "type", "须为文字", "Must be text");
-            return;
-        }
-        if ((int64_t)value->text.n > most * 4 || (int64_t)value->text.n < least || th_str_has_controls(value->text)) {
-            th_fail_field(error, pointer, "length", "长度不符，或含有控制字符", "Too long, too short, or with control characters");
-            return;
-        }
-    } else if (th_str_is(type, "integer")) {
-        int64_t number;
-        if (!th_json_is_int(value, &number) || number < th_json_int(schema, "minimum", INT64_MIN) ||
-            number > th_json_int(schema, "maximum", INT64_MAX)) {
-            th_fail_field(error, pointer, "range", "须为范围内的整数", "Must be a whole number within the range");
-            return;
-        }
-    } else if (th_str_is(type, "boolean") && value->type != TH_JSON_TRUE && value->type != TH_JSON_FALSE) {
-        th_fail_field(error, pointer, "type", "须为是或否", "Must be true or false");
-        return;
-    }
-    bool found = choices == NULL;
-    for (const th_json *c = th_json_first(choices); c; c = th_json_next(choices, c))
-        found = found || th_str_eq(c->raw, value->raw);
-    if (!found)
-        th_fail_field(error, pointer, "enum", "不在可选范围内", "Not one of the choices");
-}
-
-static th_status form_check(const th_case_item *item, const th_json *form, th_error *error)
-{
-    const th_json *schema = th_json_get(item->json, "form"), *properties = th_json_get(schema, "properties");
-    const th_json *required = th_json_get(schema, "required");
-    size_t before = error->field_count;
-    for (const th_json *f = th_json_first(form); f; f = th_json_next(form, f)) {
-        const th_json *property = th_json_get_str(properties, f->key);
-        if (property)
-            field_check(property, f, f->key, error);
-        else
-            th_fail_field(error, "/form", "unknown-field", "表单中有未定义的项目", "The form has a field that is not defined");
-    }
-    for (const th_json *r = th_json_first(required); r; r = th_json_next(required, r))
-        if (!th_json_get_str(form, r->text)) {
-            th_arena arena;
-            th_arena_open(&arena, 8192);
-            th_str pointer = th_strf(&arena, "/form/%.*s", TH_FMT(r->text));
-            th_fail_field(error, pointer.p ? pointer.p : "/form", "required", "请填写此项", "This field is needed");
-            th_arena_close(&arena);
-        }
-    return error->field_count > before ? TH_INVALID : TH_OK;
-}
-
 /* ---- consents ---- */
 
 static bool consented(const th_json *consents, th_str evidence)
@@ -281,7 +216,7 @@ static th_status start_prepare(starting *s, th_error *error)
     if (!s->start->applicant_id_number.n || !s->start->applicant_name.n)
         return th_fail_field(error, "/applicant", "required", "须有申请人的姓名和身份号码",
                              "The applicant's name and identity number are needed");
-    status = form_check(s->item, form, error);
+    status = th_form_check(s->cases, s->item, form, error);
     if (!status)
         status = owner_check(s, form, error);
     if (!status)
