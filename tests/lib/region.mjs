@@ -32,7 +32,7 @@ function claimed(claim) {
     return false
   }
 }
-async function freeBase() {
+export async function freeBase() {
   for (let tries = 0; tries < 200; tries++) {
     const base = 12000 + 60 * Math.floor(Math.random() * 340)
     const claim = join(tmpdir(), `tonghui-ports-${base}`)
