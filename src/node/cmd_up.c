@@ -270,7 +270,7 @@ static th_status region_run(th_up *up, int64_t began_us, th_error *error)
         watch(up);
     }
     if (!status)
-        th_say(up->args, "\n正在停止… Stopping…", "\nStopping… 正在停止…");
+        th_say(up->args, "\n正在停止…", "\nStopping…");
     all_stop(up);
     return status;
 }

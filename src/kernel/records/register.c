@@ -57,9 +57,9 @@ th_status th_directory_read(const char *dir, const char *sub, th_arena *arena, t
                 th_failf(error, status, "region-file", "无法读取 %s", "Cannot read %s", path);
             *ret_n += 1;
         }
-        free(entries[i]);
+        free(entries[i]); /* scandir's own allocation */
     }
-    free(entries);
+    free(entries); /* scandir's own allocation */
     return status;
 }
 

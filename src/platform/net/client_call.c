@@ -19,6 +19,26 @@ void th_curl_start(void)
     pthread_once(&once, curl_start_once);
 }
 
+/* Room for what is said to come, or twice as much as before: libcurl's callback has no arena. Freed in th_transfer_clear. */
+static bool body_grow(th_transfer *t, size_t least)
+{
+    curl_off_t said = 0;
+    size_t room = t->room ? 2 * t->room : 4096;
+    if (!t->room && curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &said) == CURLE_OK && said > 0 && (size_t)said <= t->max)
+        room = (size_t)said;
+    while (room < least)
+        room *= 2;
+    char *grown = th_new(room);
+    if (!grown)
+        return false;
+    if (t->n)
+        memcpy(grown, t->body, t->n);
+    th_free(t->body);
+    t->body = grown;
+    t->room = room;
+    return true;
+}
+
 static size_t body_take(char *bytes, size_t size, size_t n, void *ctx)
 {
     th_transfer *t = ctx;
@@ -27,16 +47,8 @@ static size_t body_take(char *bytes, size_t size, size_t n, void *ctx)
         t->overflowed = true;
         return 0;
     }
-    if (n > t->room - t->n) {
-        size_t room = t->room ? t->room : 4096;
-        while (room < t->n + n)
-            room *= 2;
-        char *grown = realloc(t->body, room); /* libcurl's callback has no arena; freed in th_transfer_clear */
-        if (!grown)
-            return 0;
-        t->body = grown;
-        t->room = room;
-    }
+    if (n > t->room - t->n && !body_grow(t, t->n + n))
+        return 0;
     memcpy(t->body + t->n, bytes, n);
     t->n += n;
     return n;
@@ -134,7 +146,7 @@ void th_transfer_outcome(th_transfer *t, CURLcode code)
 void th_transfer_clear(th_transfer *t)
 {
     curl_slist_free_all(t->headers);
-    free(t->body);
+    th_free(t->body);
     if (t->easy)
         curl_easy_reset(t->easy);
     CURL *easy = t->easy;
