@@ -222,7 +222,8 @@ static th_status register_fill(th_node *opened, const char *dir, const char *nam
 
 static th_status registers_fill(th_up *up, const th_up_node *node, th_node *opened, th_error *error)
 {
-    static const char *const registers[] = {"population", "legal-persons", "degrees"};
+    static const char *const registers[] = {"population", "legal-persons", "degrees", "enterprise-archives", "enterprise-qualifications",
+                                            "professional-qualifications", "titles", "marriage"};
     char dir[TH_PATH_TEXT];
     th_status status = th_path_join(dir, node->dir, "generated") ? th_dir_make(dir, error) : TH_TOO_LARGE;
     if (!status)

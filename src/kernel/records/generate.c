@@ -2,34 +2,14 @@
  *
  * The j-th person of a home is found by arithmetic, not by drawing: a bijection of j gives county, day of birth and sequence number, so
  * that no two people share a number, and any node can name any person without a table. */
-#include "records-private.h"
+#include "generate-private.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { DAYS = 20454 /* 1950-01-01 … 2005-12-31 */, SEQUENCES = 899, FILE_TEXT_MAX = 4 << 20 };
 
-typedef struct generator {
-    th_arena arena;
-    const th_json *root, *homes;
-    uint64_t seed;
-    size_t home_count;
-} generator;
-
-typedef struct person {
-    char id[19], birth[11], cert[19];
-    const th_json *home, *county;
-    th_str surname_zh, surname_en;
-    th_str given[2];
-    size_t given_n;
-    char name[64];
-    const th_json *degree_home, *school, *major;
-    int level; /* 0 = no degree; else index + 1 into levels */
-    int graduated;
-} person;
-
 /* splitmix64: Steele, Lea, Flood, “Fast splittable pseudorandom number generators”, OOPSLA 2014. */
-static uint64_t mixed(uint64_t x)
+uint64_t th_generate_mixed(uint64_t x)
 {
     x += UINT64_C(0x9e3779b97f4a7c15);
     x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -37,17 +17,17 @@ static uint64_t mixed(uint64_t x)
     return x ^ (x >> 31);
 }
 
-static const th_json *pick(const th_json *list, uint64_t draw)
+const th_json *th_generate_pick(const th_json *list, uint64_t draw)
 {
     return list && list->count ? th_json_at(list, (size_t)(draw % list->count)) : NULL;
 }
 
-static th_status generator_open(generator *g, const char *region_dir, uint64_t seed, th_error *error)
+static th_status generator_open(th_generator *g, const char *region_dir, uint64_t seed, th_error *error)
 {
     char path[1200];
     th_buf buf;
     char bytes[8192];
-    *g = (generator){.seed = seed};
+    *g = (th_generator){.seed = seed};
     th_arena_open(&g->arena, 32u << 20);
     snprintf(path, sizeof path, "%s/generator.json", region_dir);
     FILE *file = fopen(path, "re");
@@ -60,7 +40,8 @@ static th_status generator_open(generator *g, const char *region_dir, uint64_t s
     th_status status = th_buf_ok(&buf) ? th_json_parse(th_buf_view(&buf), &g->arena, &g->root, error) : TH_TOO_LARGE;
     g->homes = th_json_get(g->root, "homes");
     g->home_count = g->homes ? g->homes->count : 0;
-    static const char *const lists[] = {"homes", "surnames", "given", "levels", "majors", "trades", "words"};
+    static const char *const lists[] = {"homes",  "surnames", "given",       "levels", "majors", "trades",
+                                        "words",  "ranks",    "occupations", "series", "qualifications"};
     for (size_t i = 0; !status && i < TH_COUNT(lists); i++) {
         const th_json *list = th_json_get(g->root, lists[i]);
         if (!list || list->type != TH_JSON_ARRAY || !list->count)
@@ -69,7 +50,7 @@ static th_status generator_open(generator *g, const char *region_dir, uint64_t s
     return status;
 }
 
-static const th_json *home_of(const generator *g, const char *code)
+static const th_json *home_of(const th_generator *g, const char *code)
 {
     for (const th_json *h = th_json_first(g->homes); h; h = th_json_next(g->homes, h))
         if (th_str_is(th_json_str(h, "code"), code))
@@ -77,12 +58,12 @@ static const th_json *home_of(const generator *g, const char *code)
     return NULL;
 }
 
-static void id_make(const generator *g, person *p, int64_t j)
+static void id_make(const th_generator *g, th_made_person *p, int64_t j)
 {
     const th_json *counties = th_json_get(p->home, "counties");
     uint64_t n = counties->count, space = n * DAYS * SEQUENCES;
     /* A large odd prime that divides no factor of the space walks through all of it before it repeats. */
-    uint64_t at = ((uint64_t)j % space * UINT64_C(2654435761) + mixed(g->seed) % space) % space;
+    uint64_t at = ((uint64_t)j % space * UINT64_C(2654435761) + th_generate_mixed(g->seed) % space) % space;
     p->county = th_json_at(counties, (size_t)(at % n));
     int64_t day = (int64_t)(at / n % DAYS);
     int sequence = (int)(at / n / DAYS) + 1, year, month, date;
@@ -95,16 +76,16 @@ static void id_make(const generator *g, person *p, int64_t j)
     p->id[18] = 0;
 }
 
-static void degree_make(const generator *g, person *p, int64_t j, uint64_t draw)
+static void degree_make(const th_generator *g, th_made_person *p, int64_t j, uint64_t draw)
 {
     int year = (p->birth[0] - '0') * 1000 + (p->birth[1] - '0') * 100 + (p->birth[2] - '0') * 10 + p->birth[3] - '0';
     if (draw % 100 >= 45)
         return;
-    uint64_t where = mixed(draw), what = mixed(where);
+    uint64_t where = th_generate_mixed(draw), what = th_generate_mixed(where);
     /* Half of all study where the schools are many: the first home. */
-    p->degree_home = where % 2 ? th_json_at(g->homes, 0) : pick(g->homes, where / 2);
-    p->school = pick(th_json_get(p->degree_home, "schools"), where >> 20);
-    p->major = pick(th_json_get(g->root, "majors"), what);
+    p->degree_home = where % 2 ? th_json_at(g->homes, 0) : th_generate_pick(g->homes, where / 2);
+    p->school = th_generate_pick(th_json_get(p->degree_home, "schools"), where >> 20);
+    p->major = th_generate_pick(th_json_get(g->root, "majors"), what);
     p->level = (int)((what >> 16) % th_json_get(g->root, "levels")->count) + 1;
     p->graduated = year + 21 + p->level;
     if (p->graduated > 2025 || !p->school || !p->major) {
@@ -117,32 +98,32 @@ static void degree_make(const generator *g, person *p, int64_t j, uint64_t draw)
              (unsigned)((uint64_t)j % 1000000));
 }
 
-static void person_make(const generator *g, const th_json *home, int64_t j, person *p)
+void th_generate_person(const th_generator *g, const th_json *home, int64_t j, th_made_person *p)
 {
     memset(p, 0, sizeof *p);
     p->home = home;
     th_str code = th_json_str(home, "code");
-    uint64_t base = mixed(g->seed ^ (uint64_t)j * UINT64_C(0x2545f4914f6cdd1d));
+    uint64_t base = th_generate_mixed(g->seed ^ (uint64_t)j * UINT64_C(0x2545f4914f6cdd1d));
     for (size_t i = 0; i < code.n; i++)
-        base = mixed(base ^ (unsigned char)code.p[i]);
+        base = th_generate_mixed(base ^ (unsigned char)code.p[i]);
     id_make(g, p, j);
-    const th_json *surname = pick(th_json_get(g->root, "surnames"), base), *given = th_json_get(g->root, "given");
+    const th_json *surname = th_generate_pick(th_json_get(g->root, "surnames"), base), *given = th_json_get(g->root, "given");
     p->surname_zh = surname->text;
     p->given_n = (base >> 24) % 5 ? 2 : 1;
     for (size_t i = 0; i < p->given_n; i++)
-        p->given[i] = pick(given, mixed(base + i + 1))->text;
+        p->given[i] = th_generate_pick(given, th_generate_mixed(base + i + 1))->text;
     snprintf(p->name, sizeof p->name, "%.*s%.*s%.*s", TH_FMT(p->surname_zh), TH_FMT(p->given[0]), TH_FMT(p->given[1]));
-    degree_make(g, p, j, mixed(base + 7));
+    degree_make(g, p, j, th_generate_mixed(base + 7));
 }
 
 /* ---- files ---- */
 
-static void population_line(const generator *g, const person *p, th_buf *buf)
+static void population_line(const th_generator *g, const th_made_person *p, th_buf *buf)
 {
     th_pen pen = th_pen_on(buf);
     th_str zh = th_json_at(p->county, 1)->text;
     const th_json *streets = th_json_get(g->root, "streets");
-    uint64_t draw = mixed((uint64_t)(p->id[14] * 7 + p->id[12]));
+    uint64_t draw = th_generate_mixed((uint64_t)(p->id[14] * 7 + p->id[12]));
     bool male = (p->id[16] - '0') % 2;
     th_pen_object(&pen);
     th_pen_ktext(&pen, "id_number", p->id);
@@ -154,7 +135,7 @@ static void population_line(const generator *g, const person *p, th_buf *buf)
     th_pen_kstr(&pen, "household_county", th_json_at(p->county, 0)->text);
     th_pen_key(&pen, "household_address");
     char address[160];
-    const th_json *found = pick(streets, draw);
+    const th_json *found = th_generate_pick(streets, draw);
     th_str street = found ? found->text : TH_STR("");
     snprintf(address, sizeof address, "%.*s%.*s%u号（模拟）", TH_FMT(zh), TH_FMT(street), (unsigned)(draw % 198) + 1);
     th_pen_text(&pen, address);
@@ -163,11 +144,11 @@ static void population_line(const generator *g, const person *p, th_buf *buf)
     th_pen_end(&pen, '}');
 }
 
-static void degree_line(const generator *g, const person *p, th_buf *buf)
+static void degree_line(const th_generator *g, const th_made_person *p, th_buf *buf)
 {
     th_pen pen = th_pen_on(buf);
+    static const char *const degrees[] = {"无", "学士", "硕士", "博士"};
     char date[11];
-    snprintf(date, sizeof date, "%04u-07-01", (unsigned)p->graduated % 10000);
     th_pen_object(&pen);
     th_pen_ktext(&pen, "id_number", p->id);
     th_pen_ktext(&pen, "certificate_number", p->cert);
@@ -175,7 +156,13 @@ static void degree_line(const generator *g, const person *p, th_buf *buf)
     th_pen_kstr(&pen, "school", th_json_at(p->school, 1)->text);
     th_pen_kstr(&pen, "major", p->major->text);
     th_pen_kstr(&pen, "level", th_json_at(th_json_get(g->root, "levels"), (size_t)p->level - 1)->text);
+    th_pen_ktext(&pen, "degree", degrees[(p->level - 1) % (int)TH_COUNT(degrees)]);
+    th_pen_ktext(&pen, "form", "全日制");
+    snprintf(date, sizeof date, "%04u-09-01", (unsigned)(p->graduated - (p->level == 2 ? 4 : 3)) % 10000);
+    th_pen_ktext(&pen, "enrolled", date);
+    snprintf(date, sizeof date, "%04u-07-01", (unsigned)p->graduated % 10000);
     th_pen_ktext(&pen, "graduated", date);
+    th_pen_ktext(&pen, "result", "毕业");
     th_pen_kbool(&pen, "simulated", true);
     th_pen_end(&pen, '}');
 }
@@ -196,20 +183,28 @@ static void uscc_make(const th_json *county, uint64_t k, char ret[19])
     ret[18] = 0;
 }
 
-static void company_line(const generator *g, const th_json *home, int64_t k, th_buf *buf)
+void th_generate_company(const th_generator *g, const th_json *home, int64_t k, char ret_uscc[19], const th_json **ret_county, int *ret_year)
 {
-    person owner;
+    uint64_t draw = th_generate_mixed(g->seed + (uint64_t)k * 31);
+    *ret_county = th_generate_pick(th_json_get(home, "counties"), draw);
+    *ret_year = 2015 + (int)(draw >> 16) % 10;
+    uscc_make(*ret_county, (uint64_t)k, ret_uscc);
+}
+
+static void company_line(const th_generator *g, const th_json *home, int64_t k, th_buf *buf)
+{
+    th_made_person owner;
     char uscc[19], established[11], name[160];
     th_pen pen = th_pen_on(buf);
     const th_json *counties = th_json_get(home, "counties"), *words = th_json_get(g->root, "words"), *trades = th_json_get(g->root, "trades");
-    uint64_t draw = mixed(g->seed + (uint64_t)k * 31);
-    const th_json *county = pick(counties, draw), *trade = pick(trades, draw >> 8);
-    person_make(g, home, k * 7 + 3, &owner);
+    uint64_t draw = th_generate_mixed(g->seed + (uint64_t)k * 31);
+    const th_json *county = th_generate_pick(counties, draw), *trade = th_generate_pick(trades, draw >> 8);
+    th_generate_person(g, home, k * 7 + 3, &owner);
     uscc_make(county, (uint64_t)k, uscc);
     snprintf(established, sizeof established, "%04u-%02u-%02u", 2015 + (unsigned)(draw >> 16) % 10, 1 + (unsigned)(draw >> 24) % 12,
              1 + (unsigned)(draw >> 32) % 28);
-    snprintf(name, sizeof name, "%.*s%.*s%.*s%.*s有限公司", TH_FMT(th_json_str(home, "short")), TH_FMT(pick(words, draw >> 12)->text),
-             TH_FMT(pick(words, draw >> 40)->text), TH_FMT(th_json_at(trade, 1)->text));
+    snprintf(name, sizeof name, "%.*s%.*s%.*s%.*s有限公司", TH_FMT(th_json_str(home, "short")), TH_FMT(th_generate_pick(words, draw >> 12)->text),
+             TH_FMT(th_generate_pick(words, draw >> 40)->text), TH_FMT(th_json_at(trade, 1)->text));
     th_pen_object(&pen);
     th_pen_ktext(&pen, "uscc", uscc);
     th_pen_ktext(&pen, "name", name);
@@ -228,7 +223,7 @@ static void company_line(const generator *g, const th_json *home, int64_t k, th_
 th_status th_records_company(const char *region_dir, const char *code, uint64_t seed, int64_t nth, th_arena *arena, th_str *ret_json,
                              th_error *error)
 {
-    generator g;
+    th_generator g;
     th_buf buf;
     th_status status = generator_open(&g, region_dir, seed, error);
     const th_json *home = status ? NULL : home_of(&g, code);
@@ -244,13 +239,7 @@ th_status th_records_company(const char *region_dir, const char *code, uint64_t 
     return status;
 }
 
-typedef struct output {
-    FILE *file;
-    th_arena arena;
-    th_buf buf;
-} output;
-
-static th_status output_open(output *out, const char *dir, const char *name, th_error *error)
+th_status th_generated_open(th_generated *out, const char *dir, const char *name, th_error *error)
 {
     char path[1200];
     snprintf(path, sizeof path, "%s/%s.jsonl", dir, name);
@@ -261,75 +250,75 @@ static th_status output_open(output *out, const char *dir, const char *name, th_
     return TH_OK;
 }
 
-static th_buf *output_line(output *out)
+th_buf *th_generated_line(th_generated *out)
 {
     th_arena_reset(&out->arena);
     th_buf_open(&out->buf, &out->arena, TH_ENTRY_JSON_MAX);
     return &out->buf;
 }
 
-static th_status output_write(output *out)
+th_status th_generated_put(th_generated *out)
 {
     th_buf_char(&out->buf, '\n');
     return th_buf_ok(&out->buf) && fwrite(out->buf.p, 1, out->buf.n, out->file) == out->buf.n ? TH_OK : TH_IO;
 }
 
-static th_status output_close(output *out, th_status status)
+th_status th_generated_close(th_generated *out, th_status status)
 {
     th_arena_close(&out->arena);
     return fclose(out->file) && !status ? TH_IO : status;
 }
 
-static th_status population_write(const generator *g, const th_json *home, int64_t each, const char *dir, th_error *error)
+static th_status population_write(const th_generator *g, const th_json *home, int64_t each, const char *dir, th_error *error)
 {
-    output out;
-    th_status status = output_open(&out, dir, "population", error);
+    th_generated out;
+    th_status status = th_generated_open(&out, dir, "population", error);
     if (status)
         return status;
     for (int64_t j = 0; !status && j < each; j++) {
-        person p;
-        person_make(g, home, j, &p);
-        population_line(g, &p, output_line(&out));
-        status = output_write(&out);
+        th_made_person p;
+        th_generate_person(g, home, j, &p);
+        population_line(g, &p, th_generated_line(&out));
+        status = th_generated_put(&out);
     }
-    return output_close(&out, status);
+    return th_generated_close(&out, status);
 }
 
 /* Degrees stand where the school is, whoever's household the person belongs to. */
-static th_status degrees_write(const generator *g, const th_json *home, int64_t each, const char *dir, th_error *error)
+static th_status degrees_write(const th_generator *g, const th_json *home, int64_t each, const char *dir, th_error *error)
 {
-    output out;
-    th_status status = output_open(&out, dir, "degrees", error);
+    th_generated out;
+    th_status status = th_generated_open(&out, dir, "degrees", error);
     if (status)
         return status;
     for (const th_json *h = th_json_first(g->homes); h; h = th_json_next(g->homes, h))
         for (int64_t j = 0; !status && j < each; j++) {
-            person p;
-            person_make(g, h, j, &p);
+            th_made_person p;
+            th_generate_person(g, h, j, &p);
             if (!p.level || p.degree_home != home)
                 continue;
-            degree_line(g, &p, output_line(&out));
-            status = output_write(&out);
+            degree_line(g, &p, th_generated_line(&out));
+            status = th_generated_put(&out);
         }
-    return output_close(&out, status);
+    return th_generated_close(&out, status);
 }
 
-static th_status companies_write(const generator *g, const th_json *home, int64_t n, const char *dir, th_error *error)
+static th_status companies_write(const th_generator *g, const th_json *home, int64_t n, const char *dir, th_error *error)
 {
-    output out;
-    th_status status = output_open(&out, dir, "legal-persons", error);
+    th_generated out;
+    th_status status = th_generated_open(&out, dir, "legal-persons", error);
     if (status)
         return status;
     for (int64_t k = 0; !status && k < n; k++) {
-        company_line(g, home, k, output_line(&out));
-        status = output_write(&out);
+        company_line(g, home, k, th_generated_line(&out));
+        status = th_generated_put(&out);
     }
-    return output_close(&out, status);
+    return th_generated_close(&out, status);
 }
 
 th_status th_records_generate(const char *region_dir, const char *code, uint64_t seed, int64_t people, const char *dir, th_error *error)
 {
-    generator g;
+    th_generator g;
     th_status status = generator_open(&g, region_dir, seed, error);
     const th_json *home = status ? NULL : home_of(&g, code);
     if (!status && !home)
@@ -341,6 +330,8 @@ th_status th_records_generate(const char *region_dir, const char *code, uint64_t
         status = degrees_write(&g, home, each, dir, error);
     if (!status)
         status = companies_write(&g, home, each / 20 + 1, dir, error);
+    if (!status)
+        status = th_generate_more(&g, home, each, each / 20 + 1, dir, error);
     th_arena_close(&g.arena);
     return status;
 }
@@ -348,14 +339,14 @@ th_status th_records_generate(const char *region_dir, const char *code, uint64_t
 th_status th_records_person(const char *region_dir, const char *household, const char *degree, uint64_t seed, int64_t nth, th_arena *arena,
                             th_person *ret_person, th_error *error)
 {
-    generator g;
+    th_generator g;
     th_status status = generator_open(&g, region_dir, seed, error);
     const th_json *home = status ? NULL : home_of(&g, household), *school_home = status || !degree ? NULL : home_of(&g, degree);
     if (!status && (!home || (degree && !school_home)))
         status = th_fail(error, TH_NOT_FOUND, "no-home", "generator.json 中没有这个节点", "generator.json does not know this node");
     for (int64_t j = 0; !status; j++) {
-        person p;
-        person_make(&g, home, j, &p);
+        th_made_person p;
+        th_generate_person(&g, home, j, &p);
         if (degree && (!p.level || p.degree_home != school_home))
             continue;
         if (nth-- > 0)
