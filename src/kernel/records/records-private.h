@@ -195,6 +195,8 @@ TH_MUST_USE th_status th_conflict_put(th_records *records, th_db *db, const th_t
 TH_MUST_USE th_status th_conflicts_supersede(th_records *records, th_db *db, th_str reg, int64_t version, th_error *error);
 TH_MUST_USE th_status th_conflict_arrived(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer,
                                           th_error *error);
+th_handled th_identifier_check(th_request *rq);  /* identifiers.c */
+th_handled th_verify_everywhere(th_request *rq); /* everywhere.c */
 th_handled th_conflicts_get(th_request *rq);
 th_handled th_conflict_close(th_request *rq);
 

@@ -110,6 +110,17 @@ static const th_route routes[] = {
      false},
     {"GET", "/records/v1/datasets/{id}.geojson", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_dataset_get, "datasetGeojson", "Download as GeoJSON", NULL,
      OBJECT, NULL, false},
+    {"POST", "/records/v1/identifiers:check", TH_ROLE_ANYONE, TH_BODY_JSON, 4096, th_identifier_check, "checkIdentifier",
+     "Could this number have been issued? Its stored form, or what is wrong with it",
+     "{\"type\":\"object\",\"required\":[\"kind\",\"value\"],\"properties\":{\"kind\":{\"enum\":[\"citizen\",\"uscc\",\"organisation\",\"item\","
+     "\"ecert\"]},\"value\":{\"type\":\"string\"}}}",
+     OBJECT, NULL, false},
+    {"POST", "/records/v1/verify:everywhere", TH_ROLE_CLERK | TH_ROLE_SYSTEM, TH_BODY_JSON, 64 * 1024, th_verify_everywhere, "verifyEverywhere",
+     "Verify at several nodes at once; contradictions are indeterminate and open a ticket",
+     "{\"type\":\"object\",\"required\":[\"register\",\"key\",\"claims\",\"purpose\"],\"properties\":{\"register\":{\"type\":\"string\"},"
+     "\"key\":{\"type\":\"object\"},\"claims\":{\"type\":\"object\"},\"purpose\":{\"type\":\"object\"},\"providers\":{\"type\":\"array\","
+     "\"items\":{\"type\":\"string\"}},\"consents\":{\"type\":\"object\"},\"deadline_ms\":{\"type\":\"integer\"}}}",
+     OBJECT, NULL, false},
     {"GET", "/records/v1/conflicts", TH_ROLE_OPERATOR | TH_ROLE_AUDITOR, TH_BODY_NONE, 0, th_conflicts_get, "conflicts", "Records that contradict each other", NULL, LIST,
      "state:string:open, closed or superseded;cursor:string:from the answer before", false},
     {"POST", "/records/v1/conflicts/{id}:close", TH_ROLE_OPERATOR, TH_BODY_JSON, 0, th_conflict_close, "closeConflict",
