@@ -374,6 +374,7 @@ static void tally_report(const load *l, const tally *t, const char *kind)
     th_arena arena;
     th_buf buf;
     int64_t per = l->batch ? l->batch : 1, took = now_us() - t->from_us, own = own_cpu_us() - t->own_cpu_us;
+    int64_t silence = now_us() - l->last_answer_us; /* that has not ended yet counts too */
     th_arena_open(&arena, 1 << 20);
     th_buf_open(&buf, &arena, 64 * 1024);
     th_pen pen = th_pen_on(&buf);
@@ -388,7 +389,7 @@ static void tally_report(const load *l, const tally *t, const char *kind)
     th_pen_kint(&pen, "p99_us", quantile_us(t, 0.99));
     th_pen_kint(&pen, "p999_us", quantile_us(t, 0.999));
     th_pen_kint(&pen, "max_us", t->max_us);
-    th_pen_kint(&pen, "longest_gap_us", t->longest_gap_us);
+    th_pen_kint(&pen, "longest_gap_us", silence > t->longest_gap_us ? silence : t->longest_gap_us);
     th_pen_kint(&pen, "bytes_out", t->bytes_out);
     th_pen_kint(&pen, "bytes_in", t->bytes_in);
     th_pen_kint(&pen, "own_cpu_us", own);

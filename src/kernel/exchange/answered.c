@@ -84,7 +84,7 @@ th_status th_trailer_prove(const th_trailer *t, th_entry *entries, size_t n, th_
     if (status || !th_hash_eq(&root, &t->head.root))
         return broken(error, "答复的日志证明不成立", "The answer's proof of its journal does not hold");
     for (size_t i = 0; i < n; i++) {
-        receipts[i].path = paths + i * TH_MERKLE_DEPTH;
+        receipts[i].path = paths + i * (size_t)th_merkle_levels(t->head.size);
         receipts[i].path_n = lengths[i];
     }
     *ret_receipts = receipts;
@@ -159,24 +159,27 @@ th_status th_receipt_cut(th_exchange *ex, th_str request, th_str answer, th_str 
 
 /* ---- lines ---- */
 
-static void line_read(th_batch_out *b, size_t i)
+static th_status line_read(th_batch_out *b, size_t i)
 {
-    const th_json *root;
-    th_error *e = &b->errors[i];
-    if (th_json_parse(b->answer_lines[i], &b->arena, &root, NULL)) {
-        broken(e, "对方的答复不是合法的 JSON", "The peer's answer is not valid JSON");
-        return;
-    }
-    if (!th_str_is(th_json_str(root, "id"), b->items[i]->id)) {
-        broken(e, "答复的编号与请求不符", "The answer's id is not the request's");
-        return;
-    }
+    const th_json *root = NULL;
+    bool json = th_json_parse(b->answer_lines[i], &b->arena, &root, NULL) == TH_OK;
     int http = (int)th_json_int(root, "status", 0);
     const th_json *body = th_json_get(root, "body"), *problem = th_json_get(root, "problem");
-    if (http == 200 && body)
+    bool ours = json && th_str_is(th_json_str(root, "id"), b->items[i]->id);
+    if (ours && http == 200 && body) {
         b->bodies[i] = body->raw;
+        return TH_OK;
+    }
+    th_error *e = b->errors[i] = th_alloc(&b->arena, sizeof *e);
+    if (!e)
+        return TH_NO_MEMORY;
+    if (!json)
+        broken(e, "对方的答复不是合法的 JSON", "The peer's answer is not valid JSON");
+    else if (!ours)
+        broken(e, "答复的编号与请求不符", "The answer's id is not the request's");
     else
         TH_IGNORE(th_problem_read(problem ? problem->raw : (th_str){NULL, 0}, http, &b->arena, e));
+    return TH_OK;
 }
 
 /* Not an answer: a node of the region says why in its own form; what else may speak in its place (a proxy whose node restarts) asks for
@@ -221,9 +224,9 @@ th_status th_answer_check(th_batch_out *b, const th_wire *answer, th_error *erro
         return status == TH_NO_MEMORY ? status : broken(error, "对方答复的日志证明不成立", "The proof in the peer's answer does not hold");
     b->proof = b->answer_lines[b->n];
     b->answer_body = (th_str){answer->body.p, answer->body.n - b->proof.n - 1};
-    for (size_t i = 0; i < b->n; i++)
-        line_read(b, i);
-    return TH_OK;
+    for (size_t i = 0; !status && i < b->n; i++)
+        status = line_read(b, i);
+    return status;
 }
 
 /* ---- our own journal ---- */
@@ -258,11 +261,11 @@ static th_status outbox_rows(th_batch_out *b, th_db *db, int64_t now, th_error *
     th_status status = TH_OK;
     for (size_t i = 0; !status && i < b->n; i++) {
         int64_t seq = b->items[i]->outbox_seq;
-        const th_error *e = &b->errors[i];
+        const th_error *e = b->errors[i];
         if (!seq)
             continue;
-        if (e->status == TH_OK || !th_refusal_passes(e))
-            status = th_outbox_settle(db, b->outgoing.peer, seq, e->status ? e : NULL, now, error);
+        if (!e || !th_refusal_passes(e))
+            status = th_outbox_settle(db, b->outgoing.peer, seq, e, now, error);
         else
             status = th_outbox_retry(b->ex, db, b->outgoing.peer, b->items[i], now, error);
     }
@@ -320,11 +323,11 @@ static void item_hand_over(th_batch_out *b, size_t i)
     th_pen pen = th_pen_on(&buf);
     th_receipt_write(&pen, &b->receipts[i]);
     ask->receipt = th_buf_ok(&buf) ? th_buf_view(&buf) : (th_str){NULL, 0};
-    if (b->errors[i].status == TH_OK) {
+    if (!b->errors[i]) {
         ask->answer = th_str_keep(item->arena, b->bodies[i]);
         th_item_done(item, ask->answer.p && ask->receipt.p ? TH_OK : TH_NO_MEMORY, NULL);
     } else {
-        th_item_done(item, b->errors[i].status, &b->errors[i]);
+        th_item_done(item, b->errors[i]->status, b->errors[i]);
     }
 }
 
@@ -335,7 +338,7 @@ static void notify_batch(th_batch_out *b)
     if (!b->ex->watcher)
         return;
     for (size_t i = 0; i < b->n; i++)
-        failed += b->errors[i].status != TH_OK;
+        failed += b->errors[i] != NULL;
     th_arena_open(&arena, 4096);
     th_str json = th_strf(&arena, "{\"from\":\"%s\",\"to\":\"%s\",\"type\":\"%s\",\"count\":%zu,\"failed\":%zu,\"us\":%lld}",
                           b->ex->code, b->outgoing.peer, b->only_gossip ? "heads" : b->has_outbox ? "effect" : "ask", b->n, failed,
@@ -393,9 +396,7 @@ void th_exchange_answered(th_exchange *ex, th_outgoing *outgoing, const th_wire 
         return;
     }
     th_gossip_saw(ex, &b->head, b->outgoing.peer, true);
-    pthread_mutex_lock(&ex->lock);
-    b->settling = true;
-    pthread_mutex_unlock(&ex->lock);
+    th_peer_answered(b);
     b->change = (th_change){.apply = answered_apply, .reply = answered_reply, .ctx = b};
     /* The answer's bytes belong to the carrier and go when this returns. */
     th_str kept = th_str_keep(&b->arena, b->answer_body), proof = th_str_keep(&b->arena, b->proof);

@@ -14,7 +14,7 @@ typedef struct th_batch_out {
     int64_t sent_us;
     th_item **items; /* one a line */
     th_hash *leaves;
-    size_t n;
+    size_t n, lines_sent;
     bool has_outbox, only_gossip;
     th_item *orphans;
     bool settling;               /* answered: the writer has it, its asks hear soon */
@@ -27,7 +27,7 @@ typedef struct th_batch_out {
     th_hash *answers;
     th_receipt *receipts;
     th_head head;
-    th_error *errors; /* one a line; status TH_OK = answered */
+    th_error **errors; /* one a line; NULL = answered */
     th_str *bodies;
 } th_batch_out;
 
@@ -49,6 +49,11 @@ enum { TH_ASK_DEADLINE_S = 10 };
 void th_item_close(th_item *item);
 void th_item_done(th_item *item, th_status status, const th_error *error);
 /* send.c */
+/* Put `n` items, linked, at the end of the peer's queue; what finds no place stays in *items: TH_BUSY, TH_FORBIDDEN (no such peer),
+ * TH_UNAVAILABLE (stopping). Wakes the link when that is worth it. */
+TH_MUST_USE th_status th_peer_queue(th_exchange *ex, const char *peer, th_item **items, size_t n);
+/* The answer is there: another batch may go while the writer has this one. Only the link's thread. */
+void th_peer_answered(th_batch_out *b);
 void th_items_requeue(th_exchange *ex, const char *peer, th_batch_out *b);
 void th_asks_end(th_batch_out *b, th_status status, const th_error *error); /* what is left of the batch are its outbox rows */
 void th_batch_out_close(th_batch_out *b);

@@ -1,87 +1,78 @@
-/* ask.c — an ask is looked at, becomes a line, and waits in its peer's queue. */
+/* ask.c — an ask is looked at, becomes a line, and waits in its peer's queue.
+ *
+ * A call may bring a thousand asks, nearly always for one provider and by one operator: what they share is looked up once. */
 #include "ask-private.h"
 
 #include <string.h>
 
-enum { ITEM_ARENA_MAX = 1 << 20 };
+enum { ITEM_ARENA_MAX = 1 << 20, SCRATCH_MAX = 256 * 1024 };
 
-/* ---- asking ---- */
+typedef struct admission { /* of one call */
+    th_exchange *ex;
+    th_trust *trust;
+    int64_t now_us;
+    th_arena scratch; /* forgotten after every ask */
+    const th_member *member; /* of the last ask, with its grants */
+    th_grants *grants;
+    th_str account; /* of the last ask, with its pseudonym */
+    char operator_text[33];
+    th_item *first, **last; /* admitted, all for `member` */
+    size_t n;
+} admission;
 
-static th_status grant_choose(th_exchange *ex, th_ask *ask, const th_grants *grants, th_arena *arena, th_str *ret_grant,
-                              th_error *error)
+static th_status grant_choose(admission *a, const th_ask *ask, const th_message_type *type, th_str *ret_grant, th_error *error)
 {
-    const th_message_type *type = th_type_find(ex, ask->type);
     th_wanted wanted = {0};
     th_str id_number;
     const th_grant *grant;
+    th_status status = TH_OK;
     th_message message = {.type = ask->type, .item = ask->item, .case_id = ask->case_id, .office = ask->office,
-                          .consent = ask->consent};
-    if (!type)
-        return th_fail(error, TH_UNPROCESSABLE, "unknown-type", "没有这类报文", "There is no such type of message");
-    th_status status = th_json_parse(ask->body, arena, &message.body, error);
+                          .consent = ask->consent, .body = ask->parsed};
+    if (!a->grants)
+        return th_fail(error, TH_UNAVAILABLE, "grants-unknown", "尚未取得提供方的授权清单",
+                       "The provider's grants have not been fetched yet");
+    if (!message.body)
+        status = th_json_parse(ask->body, &a->scratch, &message.body, error);
     if (!status)
-        status = type->wanted(type->ctx, &message, arena, &wanted, &id_number, error);
+        status = type->wanted(type->ctx, &message, &a->scratch, &wanted, &id_number, error);
     if (status)
         return status;
-    wanted.consumer_member = th_str_of(ex->code);
+    wanted.consumer_member = th_str_of(a->ex->code);
     wanted.consumer_office = ask->office;
     wanted.item = ask->item;
     wanted.has_consent = ask->consent.n > 0;
     if (ask->grant.n) {
-        grant = th_grants_find(grants, ask->grant);
+        grant = th_grants_find(a->grants, ask->grant);
         if (!grant)
             return th_fail(error, TH_FORBIDDEN, "no-grant", "没有这项授权", "There is no such grant");
-        status = th_grant_check(grant, &wanted, th_now_us(&ex->env), error);
+        status = th_grant_check(grant, &wanted, a->now_us, error);
     } else {
-        status = th_grants_choose(grants, &wanted, th_now_us(&ex->env), &grant, error);
+        status = th_grants_choose(a->grants, &wanted, a->now_us, &grant, error);
     }
     if (!status)
         *ret_grant = grant->id;
     return status;
 }
 
-static th_item *item_make(th_exchange *ex, th_ask *ask, th_str grant)
+static const char *operator_of(admission *a, th_str account)
 {
-    th_item *item = th_new(sizeof *item);
-    if (!item)
-        return NULL;
-    th_arena_open(&item->own, ITEM_ARENA_MAX);
-    item->ask = ask;
-    item->arena = ask->arena ? ask->arena : &item->own;
-    item->office = ask->office;
-    item->operator_account = ask->operator_account;
-    item->item = ask->item.n ? ask->item : (th_str){NULL, 0};
-    item->case_id = ask->case_id.n ? ask->case_id : (th_str){NULL, 0};
-    item->grant = grant.p ? th_str_keep(&item->own, grant) : grant;
-    memcpy(item->subject, ask->subject, sizeof item->subject);
-    item->deadline_us = ask->deadline_us ? ask->deadline_us : th_now_us(&ex->env) + TH_ASK_DEADLINE_S * TH_SECOND_US;
-    th_uuid7(&ex->env, item->id);
-    memcpy(ask->id, item->id, sizeof ask->id);
-    ask->priv = item;
-    return item;
+    if (!a->account.p || !th_str_eq(a->account, account)) {
+        th_operator_pseudonym(a->ex, account, a->operator_text);
+        a->account = account;
+    }
+    return a->operator_text;
 }
 
-void th_item_close(th_item *item)
+static void line_write(admission *a, const th_ask *ask, const char *id, th_str grant, th_buf *buf)
 {
-    th_arena_close(&item->own);
-    th_free(item);
-}
-
-static th_status line_build(th_exchange *ex, th_item *item)
-{
-    th_buf buf;
-    char operator_text[33];
-    th_ask *ask = item->ask;
-    /* Not the caller's arena: earlier asks of the same call may be answered into that one while this line is built. */
-    th_buf_open(&buf, &item->own, TH_LINE_MAX);
-    th_pen pen = th_pen_on(&buf);
+    th_pen pen = th_pen_on(buf);
     th_pen_object(&pen);
-    th_pen_ktext(&pen, "id", item->id);
+    th_pen_ktext(&pen, "id", id);
     th_pen_kstr(&pen, "type", ask->type);
     th_pen_kstr(&pen, "to", ask->provider);
-    th_pen_ktime(&pen, "at", th_now_us(&ex->env));
-    if (item->grant.n)
-        th_pen_kstr(&pen, "grant", item->grant);
+    th_pen_ktime(&pen, "at", a->now_us);
+    if (grant.n)
+        th_pen_kstr(&pen, "grant", grant);
     th_pen_key(&pen, "purpose");
     th_pen_object(&pen);
     th_pen_kstr(&pen, "item", ask->item);
@@ -92,51 +83,64 @@ static th_status line_build(th_exchange *ex, th_item *item)
     th_pen_object(&pen);
     if (ask->office.n)
         th_pen_kstr(&pen, "office", ask->office);
-    if (ask->operator_account.n) {
-        th_operator_pseudonym(ex, ask->operator_account, operator_text);
-        th_pen_ktext(&pen, "operator", operator_text);
-    }
+    if (ask->operator_account.n)
+        th_pen_ktext(&pen, "operator", operator_of(a, ask->operator_account));
     th_pen_end(&pen, '}');
     if (ask->consent.n)
         th_pen_kstr(&pen, "consent", ask->consent);
     th_pen_kraw(&pen, "body", ask->body);
     th_pen_end(&pen, '}');
-    item->line = th_buf_view(&buf);
-    return th_buf_ok(&buf) ? TH_OK : TH_TOO_LARGE;
 }
 
-static void queue_put(th_peer *peer, th_item *item)
+static th_str text_keep(char **at, th_str text)
 {
-    item->next = NULL;
-    *peer->last = item;
-    peer->last = &item->next;
-    peer->waiting++;
+    th_str kept = {*at, text.n};
+    memcpy(*at, text.p, text.n);
+    *at += text.n;
+    return kept;
 }
 
-static th_status enqueue(th_exchange *ex, th_ask *ask, th_str grant, th_error *error)
+/* The texts of the line are the item's own: earlier asks of the same call may be answered, and gone, while later ones are looked at. */
+static th_status item_add(admission *a, th_ask *ask, th_str grant, th_error *error)
 {
-    th_item *item = item_make(ex, ask, grant);
+    th_buf line;
+    char id[TH_ID_TEXT];
+    th_uuid7(&a->ex->env, id);
+    th_buf_open(&line, &a->scratch, TH_LINE_MAX);
+    line_write(a, ask, id, grant, &line);
+    if (!th_buf_ok(&line))
+        return th_fail(error, TH_TOO_LARGE, "line-too-long", "报文超过 64 KiB", "The message is longer than 64 KiB");
+    th_item *item = th_new(sizeof *item + line.n + grant.n);
     if (!item)
         return th_fail(error, TH_NO_MEMORY, "no-memory", "内存不足", "Out of memory");
-    th_status status = line_build(ex, item);
-    if (status) {
-        th_item_close(item);
-        return th_fail(error, status, "line-too-long", "报文超过 64 KiB", "The message is longer than 64 KiB");
-    }
-    pthread_mutex_lock(&ex->lock);
-    th_peer *peer = th_peer_find(ex, ask->provider);
-    if (ex->stopped)
-        status = TH_UNAVAILABLE;
-    else if (!peer)
-        status = TH_FORBIDDEN;
-    else if (peer->waiting >= TH_PEER_QUEUE_MAX)
-        status = TH_BUSY;
-    else
-        queue_put(peer, item);
-    pthread_mutex_unlock(&ex->lock);
-    if (!status)
-        return TH_OK;
-    th_item_close(item);
+    char *at = item->text;
+    th_arena_open(&item->own, ITEM_ARENA_MAX);
+    item->ask = ask;
+    item->arena = ask->arena ? ask->arena : &item->own;
+    item->office = ask->office;
+    item->operator_account = ask->operator_account;
+    item->item = ask->item.n ? ask->item : (th_str){NULL, 0};
+    item->case_id = ask->case_id.n ? ask->case_id : (th_str){NULL, 0};
+    item->line = text_keep(&at, th_buf_view(&line));
+    item->grant = grant.p ? text_keep(&at, grant) : grant;
+    memcpy(item->subject, ask->subject, sizeof item->subject);
+    memcpy(item->id, id, sizeof item->id);
+    memcpy(ask->id, id, sizeof ask->id);
+    item->deadline_us = ask->deadline_us ? ask->deadline_us : a->now_us + TH_ASK_DEADLINE_S * TH_SECOND_US;
+    *a->last = item;
+    a->last = &item->next;
+    a->n++;
+    return TH_OK;
+}
+
+void th_item_close(th_item *item)
+{
+    th_arena_close(&item->own);
+    th_free(item);
+}
+
+static th_status refusal_of(th_status status, th_error *error)
+{
     if (status == TH_UNAVAILABLE)
         return th_fail(error, status, "closing", "本节点正在停止", "This node is stopping");
     return status == TH_BUSY
@@ -144,60 +148,91 @@ static th_status enqueue(th_exchange *ex, th_ask *ask, th_str grant, th_error *e
                : th_fail(error, TH_FORBIDDEN, "unknown-member", "对方不是区域成员", "The provider is not a member of the region");
 }
 
-static th_status ask_admit(th_exchange *ex, th_ask *ask, const th_trust *trust, th_error *error)
+/* What was admitted goes to the queue, under one lock and with one wake. From then on it may be answered at any moment. An ask that was
+ * alone in its call and found no room is not told by its `done`. */
+static th_status admitted_queue(admission *a, bool alone, th_error *error)
 {
-    th_arena scratch;
-    th_str grant = {NULL, 0};
-    th_status status = TH_OK;
-    const th_member *member = th_trust_member(trust, ask->provider);
+    th_item *rest = a->first, *next;
+    th_status status = rest ? th_peer_queue(a->ex, a->member->code, &rest, a->n) : TH_OK;
+    a->first = NULL;
+    a->last = &a->first;
+    a->n = 0;
+    if (status && alone) {
+        th_item_close(rest);
+        return refusal_of(status, error);
+    }
+    for (; rest; rest = next) {
+        th_error refusal;
+        next = rest->next;
+        th_error_clear(&refusal);
+        th_item_done(rest, refusal_of(status, &refusal), &refusal);
+    }
+    return TH_OK;
+}
+
+static th_status member_turn(admission *a, const th_ask *ask, th_error *error)
+{
+    if (a->member && th_str_is(ask->provider, a->member->code))
+        return TH_OK;
+    const th_member *member = th_trust_member(a->trust, ask->provider);
     if (!member)
         return th_fail(error, TH_FORBIDDEN, "unknown-member", "对方不是区域成员", "The provider is not a member of the region");
     if (member->suspended)
         return th_fail(error, TH_FORBIDDEN, "suspended-member", "该成员已被区域暂停", "This member is suspended by the region");
-    const th_message_type *type = th_type_find(ex, ask->type);
-    if (type && type->granted && !th_str_is(ask->type, "looks")) {
-        th_grants *grants = th_exchange_grants(ex, ask->provider);
-        if (!grants)
-            return th_fail(error, TH_UNAVAILABLE, "grants-unknown", "尚未取得提供方的授权清单",
-                           "The provider's grants have not been fetched yet");
-        th_arena_open(&scratch, 256 * 1024);
-        status = grant_choose(ex, ask, grants, &scratch, &grant, error);
-        if (!status)
-            status = enqueue(ex, ask, grant, error);
-        th_arena_close(&scratch);
-        th_grants_release(grants);
+    TH_IGNORE(admitted_queue(a, false, NULL));
+    th_grants_release(a->grants);
+    a->member = member;
+    a->grants = th_exchange_grants(a->ex, ask->provider);
+    return TH_OK;
+}
+
+static th_status ask_admit(admission *a, th_ask *ask, th_error *error)
+{
+    th_str grant = {NULL, 0};
+    th_status status = member_turn(a, ask, error);
+    if (status)
         return status;
-    }
-    return enqueue(ex, ask, grant, error);
+    const th_message_type *type = th_type_find(a->ex, ask->type);
+    if (!type)
+        status = th_fail(error, TH_UNPROCESSABLE, "unknown-type", "没有这类报文", "There is no such type of message");
+    else if (type->granted && !th_str_is(ask->type, "looks"))
+        status = grant_choose(a, ask, type, &grant, error);
+    if (!status)
+        status = item_add(a, ask, grant, error);
+    th_arena_reset(&a->scratch);
+    return status;
 }
 
 th_status th_exchange_ask(th_exchange *ex, th_ask *asks, size_t n, th_error *error)
 {
     bool alone = n == 1;
-    th_trust *trust = th_exchange_trust(ex);
-    if (!trust)
+    admission a = {.ex = ex, .trust = th_exchange_trust(ex), .now_us = th_now_us(&ex->env)};
+    a.last = &a.first;
+    if (!a.trust)
         return th_fail(error, TH_UNAVAILABLE, "no-trust", "本节点尚无信任文件", "This node has no trust document yet");
-    th_status status = th_trust_live(trust, th_now_us(&ex->env), error);
+    th_arena_open(&a.scratch, SCRATCH_MAX);
+    th_status status = th_trust_live(a.trust, a.now_us, error);
     th_ask *next;
     for (th_ask *ask = asks; !status && ask && n; ask = next, n--) {
-        char peer[TH_CODE_TEXT] = "";
-        th_error refusal = {0};
+        th_error refusal;
         next = ask->next;
-        memcpy(peer, ask->provider.p, ask->provider.n < TH_CODE_TEXT ? ask->provider.n : 0);
-        th_status outcome = ask_admit(ex, ask, trust, &refusal);
-        if (outcome == TH_OK) { /* from here on it may be answered, and gone, at any moment */
-            th_peer_wake(ex, peer);
-        } else if (alone) {
+        th_error_clear(&refusal);
+        th_status outcome = ask_admit(&a, ask, &refusal);
+        if (outcome && alone) {
             status = outcome;
             if (error)
                 *error = refusal;
-        } else { /* among others it is answered like them */
+        } else if (outcome) { /* among others it is answered like them */
             ask->status = outcome;
             ask->error = refusal;
             ask->done(ask);
         }
     }
-    th_trust_release(trust);
+    if (!status)
+        status = admitted_queue(&a, alone, error);
+    th_arena_close(&a.scratch);
+    th_grants_release(a.grants);
+    th_trust_release(a.trust);
     return status;
 }
 

@@ -90,27 +90,27 @@ static void ask_done(th_ask *ask)
 }
 
 /* How long the caller waits; the exchange's own when it does not say. */
-static bool deadline_read(th_request *rq, const th_json *json, const char *path, th_ask *ask)
+static bool deadline_read(th_request *rq, const th_json *json, const char *path, th_ask *ask, th_error *e)
 {
     const th_exchange *ex = rq->module;
     int64_t ms;
     if (!th_json_get(json, "deadline_ms"))
         return true;
-    if (!th_json_want_int(json, path, "deadline_ms", DEADLINE_MIN_MS, DEADLINE_MAX_MS, &ms, &rq->error))
+    if (!th_json_want_int(json, path, "deadline_ms", DEADLINE_MIN_MS, DEADLINE_MAX_MS, &ms, e))
         return false;
     ask->deadline_us = th_now_us(&ex->env) + ms * 1000;
     return true;
 }
 
-/* One ask from JSON: `path` is its pointer in the body. */
-static bool ask_read(th_request *rq, const th_json *json, const char *path, th_ask *ask)
+/* One ask from JSON. When it is not well formed and `e` is given: what is wrong, `path` being the ask's pointer in the body. */
+static bool ask_read(th_request *rq, const th_json *json, const char *path, th_ask *ask, th_error *e)
 {
     static const char *const members[] = {"provider", "register", "operation", "key", "claims", "fields",
                                           "grant",    "purpose",  "consent",   "deadline_ms", NULL};
     static const char *const purposes[] = {"item", "case", NULL};
     th_str reg, operation;
     const th_json *key, *purpose;
-    th_error *e = &rq->error;
+    th_ask_clear(ask);
     bool ok = th_json_only(json, path, members, e);
     ok = th_json_want_str(json, path, "provider", TH_CODE_TEXT - 1, &ask->provider, e) && ok;
     ok = th_json_want_str(json, path, "register", 64, &reg, e) && ok;
@@ -119,9 +119,8 @@ static bool ask_read(th_request *rq, const th_json *json, const char *path, th_a
     ok = th_json_want_object(json, path, "purpose", &purpose, e) && ok;
     if (!ok)
         return false;
-    th_str where = th_strf(&rq->arena, "%s/purpose", path);
-    if (!th_json_only(purpose, where.p, purposes, e) ||
-        !th_json_want_str(purpose, where.p, "item", 64, &ask->item, e))
+    const char *where = e ? th_strf(&rq->arena, "%s/purpose", path).p : "";
+    if (!th_json_only(purpose, where, purposes, e) || !th_json_want_str(purpose, where, "item", 64, &ask->item, e))
         return false;
     bool verify = th_str_is(operation, "verify");
     if (!verify && !th_str_is(operation, "query")) {
@@ -136,7 +135,7 @@ static bool ask_read(th_request *rq, const th_json *json, const char *path, th_a
                       "verify needs an object of claims, query a list of fields");
         return false;
     }
-    if (!deadline_read(rq, json, path, ask))
+    if (!deadline_read(rq, json, path, ask, e))
         return false;
     ask->type = verify ? TH_STR("verify") : TH_STR("query");
     ask->grant = th_json_str(json, "grant");
@@ -155,6 +154,7 @@ static bool ask_read(th_request *rq, const th_json *json, const char *path, th_a
         return false;
     }
     ask->body = th_buf_view(&buf);
+    ask->parsed = json;
     ask->office = rq->who.office;
     ask->operator_account = rq->who.account;
     ask->arena = &rq->arena;
@@ -183,11 +183,11 @@ static th_handled asks_start(th_request *rq, asked *a)
 th_handled th_exchange_ask_post(th_request *rq)
 {
     asked *a = th_alloc(&rq->arena, sizeof *a);
-    th_ask *ask = th_alloc(&rq->arena, sizeof *ask);
+    th_ask *ask = th_arena_room(&rq->arena, sizeof *ask);
     if (!a || !ask)
         return th_reply_problem(rq, TH_NO_MEMORY, NULL);
     *a = (asked){.rq = rq, .asks = ask, .n = 1};
-    if (!ask_read(rq, rq->json, "", ask))
+    if (!ask_read(rq, rq->json, "", ask, &rq->error))
         return th_reply_problem(rq, TH_INVALID, NULL);
     return asks_start(rq, a);
 }
@@ -200,23 +200,18 @@ th_handled th_exchange_ask_batch_post(th_request *rq)
         !th_json_want_array(rq->json, "", "asks", ASKS_MAX, &list, &rq->error))
         return th_reply_problem(rq, TH_INVALID, NULL);
     asked *a = th_alloc(&rq->arena, sizeof *a);
-    th_ask *asks = th_alloc_array(&rq->arena, list->count ? list->count : 1, sizeof *asks);
+    th_ask *asks = th_arena_room(&rq->arena, (list->count + 1) * sizeof *asks); /* at most ASKS_MAX */
     if (!a || !asks)
         return th_reply_problem(rq, TH_NO_MEMORY, NULL);
     *a = (asked){.rq = rq, .asks = asks, .n = list->count, .batch = true};
     size_t i = 0;
     bool ok = true;
     for (const th_json *j = th_json_first(list); j; j = th_json_next(list, j), i++) {
-        char path[32];
-        th_buf text;
-        th_arena small;
-        th_arena_open(&small, 4096);
-        th_buf_open(&text, &small, sizeof path);
-        th_buff(&text, "/asks/%zu", i);
-        memcpy(path, text.p, text.n);
-        path[text.n] = 0;
-        th_arena_close(&small);
-        ok = ask_read(rq, j, path, &asks[i]) && ok;
+        if (ask_read(rq, j, "", &asks[i], NULL))
+            continue;
+        const char *path = th_strf(&rq->arena, "/asks/%zu", i).p;
+        TH_IGNORE(ask_read(rq, j, path ? path : "", &asks[i], &rq->error));
+        ok = false;
     }
     if (!ok)
         return th_reply_problem(rq, TH_INVALID, NULL);

@@ -30,12 +30,15 @@ typedef struct th_item {
     bool orphan;      /* who asked heard "too late" while the batch was under way; its line is journaled all the same */
     struct th_batch_out *batch; /* of an orphan */
     struct th_item *next;
+    char text[];      /* of an ask: its line and its grant's id */
 } th_item;
 
 typedef struct th_peer {
     char code[TH_CODE_TEXT];
     th_item *first, **last;
-    size_t waiting, in_flight;
+    size_t waiting;
+    size_t in_flight, lines_in_flight; /* batches under way, and their lines */
+    size_t settling;                   /* answered batches that the writer has */
     bool outbox_waits;     /* there may be rows for this peer */
     int64_t outbox_due_us; /* and there are, held back until then */
     bool outbox_in_flight; /* one batch with outbox rows at a time keeps their order */

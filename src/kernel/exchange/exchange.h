@@ -118,6 +118,7 @@ struct th_ask {
     /* given; texts live until done */
     th_str provider, type, grant, item, case_id, office, operator_account, consent;
     th_str body;                  /* JSON object */
+    const th_json *parsed;        /* an object with the same members, parsed; NULL = `body` is parsed once more */
     char subject[33];             /* this node's pseudonym of the person concerned, "" = nobody: goes into the private hash */
     int64_t deadline_us;          /* 0 = 10 s from now; then TH_UNAVAILABLE "peer-unavailable" or TH_TIMEOUT */
     void (*done)(th_ask *ask);    /* exactly once; short; on the writer's or the link's thread */
@@ -127,11 +128,16 @@ struct th_ask {
     th_status status;
     char id[TH_ID_TEXT];
     th_str answer;                /* the answer's body, JSON */
-    th_error error;
     th_str receipt;               /* the provider's receipt, JSON, already checked; absent when no answer came */
     th_ask *next;                 /* the exchange's */
-    void *priv;
+    th_error error;               /* large, therefore last: see th_ask_clear */
 };
+/* As good as `= {0}`, for an array of many. */
+static inline void th_ask_clear(th_ask *ask)
+{
+    memset(ask, 0, offsetof(th_ask, error));
+    th_error_clear(&ask->error);
+}
 /* Queue `n` asks (linked by next). One alone that is refused at once (no such member, no grant, TH_BUSY) returns why and done is not
  * called; among several each hears it by its done. Without a live trust document all are refused and no done is called. */
 TH_MUST_USE th_status th_exchange_ask(th_exchange *exchange, th_ask *asks, size_t n, th_error *error);

@@ -59,8 +59,7 @@ void *th_alloc_array(th_arena *arena, size_t count, size_t size)
     return th_mul_size(count, size, &n) ? th_alloc(arena, n) : NULL;
 }
 
-/* Not for others: room without clearing it, and the last allocation grown in place (buf.c). */
-void *th_arena_room(th_arena *arena, size_t n);
+/* Not for others: the last allocation grown in place (buf.c). */
 bool th_arena_grow(th_arena *arena, void *last, size_t old, size_t n);
 
 void *th_arena_room(th_arena *arena, size_t n)

@@ -97,6 +97,15 @@ typedef struct th_error {
     th_field_error fields[TH_ERROR_FIELDS_MAX];
 } th_error;
 
+/* As good as `= {0}` without writing 4 KiB, for a th_error on the way of every message. */
+static inline void th_error_clear(th_error *error)
+{
+    error->status = TH_OK;
+    error->retry_after_s = error->http = 0;
+    error->type[0] = error->zh[0] = error->en[0] = 0;
+    error->field_count = 0;
+}
+
 /* Fill *error (which may be NULL) and return `status`, so that a function can end in `return th_fail(…)`. The words are
  * printf formats taking the same arguments. Truncates at a character border. */
 th_status th_fail(th_error *error, th_status status, const char *type, const char *zh, const char *en);
@@ -124,6 +133,7 @@ void th_arena_open(th_arena *arena, size_t max);
 /* `n` zeroed bytes aligned for any type; NULL when the arena's maximum or the machine's memory is reached. */
 TH_MUST_USE void *th_alloc(th_arena *arena, size_t n);
 TH_MUST_USE void *th_alloc_array(th_arena *arena, size_t count, size_t size); /* overflow-checked */
+TH_MUST_USE void *th_arena_room(th_arena *arena, size_t n); /* as th_alloc, but with whatever stood there */
 void th_arena_reset(th_arena *arena); /* forget everything, keep the newest block for the next use */
 void th_arena_close(th_arena *arena); /* forget and free everything */
 

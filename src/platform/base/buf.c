@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void *th_arena_room(th_arena *arena, size_t n);
 bool th_arena_grow(th_arena *arena, void *last, size_t old, size_t n);
 
 void th_buf_open(th_buf *buf, th_arena *arena, size_t max)

@@ -9,8 +9,6 @@
 enum { PAIRWISE_MAX = 12, NODES_FIRST = 64 };
 _Static_assert(TH_JSON_NODES_MAX < SIZE_MAX / 4 / sizeof(th_json), "room cannot overflow");
 
-void *th_arena_room(th_arena *arena, size_t n);
-
 typedef struct reader {
     const char *start, *at, *end;
     th_arena *arena;

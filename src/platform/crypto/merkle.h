@@ -47,7 +47,8 @@ TH_MUST_USE th_status th_merkle_check_consistency(th_suite suite, uint64_t old_s
                                                   const th_hash *root, const th_hash *path, size_t n);
 
 /* A run of leaves [first, first + n) in a tree of `size`: from left and right proof hashes to the root and, for every leaf of
- * the run, its inclusion path. `paths` may be NULL; otherwise n arrays of TH_MERKLE_DEPTH, lengths into path_lengths. */
+ * the run, its inclusion path. `paths` may be NULL; otherwise n arrays of th_merkle_levels(size), lengths into path_lengths. */
+int th_merkle_levels(uint64_t size); /* the longest path in a tree of that size */
 TH_MUST_USE th_status th_merkle_range(th_suite suite, uint64_t first, const th_hash *leaves, size_t n, uint64_t size,
                                       const th_hash *left, size_t left_n, const th_hash *right, size_t right_n,
                                       th_arena *arena, th_hash *ret_root, th_hash **ret_paths, uint8_t **ret_path_lengths);

@@ -10,6 +10,7 @@ typedef struct range {
     const th_hash *left, *right;
     size_t left_n, right_n;
     th_hash *paths; /* NULL when only the root is wanted */
+    size_t levels;  /* room of one path */
     uint8_t *lengths;
     bool bad;
 } range;
@@ -17,6 +18,11 @@ typedef struct range {
 static uint64_t split_of(uint64_t n)
 {
     return UINT64_C(1) << (63 - __builtin_clzll(n - 1));
+}
+
+int th_merkle_levels(uint64_t size)
+{
+    return size > 1 ? 64 - __builtin_clzll(size - 1) : 0;
 }
 
 static void path_push(range *r, uint64_t low, uint64_t high, const th_hash *hash)
@@ -27,7 +33,7 @@ static void path_push(range *r, uint64_t low, uint64_t high, const th_hash *hash
         high = r->end;
     for (uint64_t i = low; i < high; i++) {
         uint64_t k = i - r->first;
-        r->paths[k * TH_MERKLE_DEPTH + r->lengths[k]++] = *hash;
+        r->paths[k * r->levels + r->lengths[k]++] = *hash;
     }
 }
 
@@ -71,7 +77,8 @@ th_status th_merkle_range(th_suite suite, uint64_t first, const th_hash *leaves,
     range r = {.suite = suite, .first = first, .end = first + n, .leaves = leaves, .left = left, .right = right, .left_n = left_n,
                .right_n = right_n};
     if (ret_paths) {
-        r.paths = th_alloc_array(arena, n, TH_MERKLE_DEPTH * sizeof(th_hash));
+        r.levels = (size_t)th_merkle_levels(size);
+        r.paths = th_alloc_array(arena, n, (r.levels + 1) * sizeof(th_hash));
         r.lengths = th_alloc(arena, n);
         if (!r.paths || !r.lengths)
             return TH_TOO_LARGE;
