@@ -270,9 +270,9 @@ static const th_route routes[] = {
      "Any step that the case's `steps` offer, with the fields that the step names: accept, correct, decide, deliver, withdraw, rate, appeal …",
      "{\"type\":\"object\"}", CASE_REF, NULL, false},
     {"GET", "/cases/v1/cases/{id}/events", PEOPLE, TH_BODY_NONE, 0, th_cases_one_events, "streamCase",
-     "Server-sent events: this case moved", NULL, NULL, NULL, false},
+     "Server-sent events: this case moved", NULL, "text/event-stream", NULL, false},
     {"GET", "/cases/v1/events", TH_ROLE_CLERK | TH_ROLE_AUDITOR, TH_BODY_NONE, 0, th_cases_events, "streamCases",
-     "Server-sent events: which case moved", NULL, NULL, NULL, false},
+     "Server-sent events: which case moved", NULL, "text/event-stream", NULL, false},
 };
 
 const th_route *th_cases_routes(size_t *ret_n)

@@ -106,10 +106,10 @@ static const th_route routes[] = {
      OBJECT, NULL, false},
     {"GET", "/records/v1/datasets/{id}.json", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_dataset_get, "datasetJson", "Download as JSON", NULL, OBJECT,
      NULL, false},
-    {"GET", "/records/v1/datasets/{id}.csv", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_dataset_get, "datasetCsv", "Download as CSV", NULL, NULL, NULL,
+    {"GET", "/records/v1/datasets/{id}.csv", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_dataset_get, "datasetCsv", "Download as CSV", NULL, "text/csv", NULL,
      false},
     {"GET", "/records/v1/datasets/{id}.geojson", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_dataset_get, "datasetGeojson", "Download as GeoJSON", NULL,
-     OBJECT, NULL, false},
+     "application/geo+json", NULL, false},
     {"POST", "/records/v1/identifiers:check", TH_ROLE_ANYONE, TH_BODY_JSON, 4096, th_identifier_check, "checkIdentifier",
      "Could this number have been issued? Its stored form, or what is wrong with it",
      "{\"type\":\"object\",\"required\":[\"kind\",\"value\"],\"properties\":{\"kind\":{\"enum\":[\"citizen\",\"uscc\",\"organisation\",\"item\","

@@ -108,7 +108,7 @@ struct th_route {
     const char *operation; /* operationId, camelCase, unique */
     const char *summary;   /* one English line */
     const char *request;   /* schema of the JSON body, NULL = none */
-    const char *response;  /* schema of the 2xx JSON body, NULL = not JSON */
+    const char *response;  /* schema of the 2xx JSON body; or "text/csv": the media type of another; NULL = none to speak of */
     const char *query;     /* "name:string:description;name:integer:description", NULL = none */
     bool peer_listener;    /* served on the peers' listener, and only there */
 };

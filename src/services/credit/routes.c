@@ -249,7 +249,9 @@ static const th_route routes[] = {
     {"GET", "/credit/v1/subjects/{uscc}", TH_ROLE_ANYONE, TH_BODY_NONE, 0, subject_get, "creditSubject", "What is published about one organisation", NULL,
      "{\"type\":\"object\"}", NULL, false},
     {"POST", "/credit/v1/records", DESK, TH_BODY_JSON, 0, record_post, "publishCredit", "Put an organisation on a list that this member recognises",
-     "{\"type\":\"object\",\"required\":[\"subject\",\"name\",\"list\",\"fact\",\"doc_no\",\"doc_date\"]}", "{\"type\":\"object\"}", NULL, false},
+     "{\"type\":\"object\",\"required\":[\"subject\",\"name\",\"list\",\"fact\",\"doc_no\",\"doc_date\"],\"properties\":{"
+     "\"subject\":{\"type\":\"string\"},\"name\":{\"type\":\"string\"},\"list\":{\"type\":\"string\"},\"fact\":{\"type\":\"string\"},"
+     "\"doc_no\":{\"type\":\"string\"},\"doc_date\":{\"type\":\"string\",\"format\":\"date\"}}}", "{\"type\":\"object\"}", NULL, false},
     {"POST", "/credit/v1/records/{id}:{action}", DESK, TH_BODY_JSON, 0, record_step, "changeCredit",
      "object, reject-objection, withdraw, repair, grant-repair, refuse-repair; each says its reason",
      "{\"type\":\"object\",\"required\":[\"reason\"],\"properties\":{\"reason\":{\"type\":\"string\"},\"proof\":{\"type\":\"string\"},"

@@ -134,11 +134,11 @@ static const th_route routes[] = {
     {"GET", "/operations/v1/node", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_node_get, "node", "This node", NULL, OBJECT, NULL, false},
     {"GET", "/operations/v1/wall", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_wall_get, "wall", "The region now", NULL, OBJECT, NULL, false},
     {"GET", "/operations/v1/stream", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_wall_stream, "wallStream", "The region live (server-sent events)",
-     NULL, NULL, NULL, false},
+     NULL, "text/event-stream", NULL, false},
     {"POST", "/operations/v1/tour", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_tour_post, "beginTour", "Begin a tour (demonstration only)", NULL,
      OBJECT, NULL, false},
     {"GET", "/operations/v1/tour/{id}", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_tour_get, "tour", "A tour's steps (server-sent events)", NULL,
-     NULL, NULL, false},
+     "text/event-stream", NULL, false},
     {"GET", "/operations/v1/beat", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_beat_get, "beat", "What this node did in the last second", NULL, OBJECT,
      NULL, true},
 };
