@@ -270,11 +270,14 @@ static th_status x509_read(const char *dir, th_keys *keys, th_error *error)
     if (!th_path_join(path, dir, x509_file) || !th_file_exists(path))
         return TH_OK;
     th_arena_open(&arena, 64 * 1024);
+    th_key *named = NULL;
     th_status status = th_file_read(path, sizeof keys->x509, &arena, &der, error);
-    if (!status) {
+    /* Of another key (a switch that did not end): as if there were none. */
+    if (!status && keys->certificate_p256 && th_x509_key(der, &named) == TH_OK && th_str_eq(th_key_public(named), th_key_public(keys->certificate_p256))) {
         memcpy(keys->x509, der.p, der.n);
         keys->x509_n = der.n;
     }
+    th_key_close(named);
     th_arena_close(&arena);
     return status;
 }
@@ -409,5 +412,7 @@ th_status th_key_next_take(const char *dir, const char *use, const char *aside, 
         if (!status)
             status = moved(dir, next, now, error);
     }
+    if (!status && strcmp(use, "certificate-p256") == 0) /* the name that pages and requests give it is of this key */
+        status = x509_make(dir, error);
     return status;
 }

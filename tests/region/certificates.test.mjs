@@ -271,6 +271,44 @@ test('whatever a status list does wrong, the answer is no, with its reason', asy
   }
 })
 
+test('the page: sealed by the issuer, printed at either node, checked as a whole', async () => {
+  const id = await decided('approved')
+  const issued = (await clerk.get('/certificates/v1/certificates')).json.items.find((c) => c.case === id)
+  await until('the wallet', async () => (await wallet()).some((c) => c.id === issued.id))
+  const page = async (client, path) => {
+    const response = await fetch(client.base + path, { headers: { Cookie: client.cookie } })
+    return { status: response.status, type: response.headers.get('content-type'), bytes: new Uint8Array(await response.arrayBuffer()) }
+  }
+  const checked = async (bytes) => (await r.client('133100').call('POST', '/certificates/v1/certificates:check-page', bytes, { 'Content-Type': 'application/pdf' })).json
+  for (const [client, path] of [[clerk, `/certificates/v1/certificates/${issued.id}.pdf`], [citizen, `/certificates/v1/wallet/${issued.id}.pdf`]]) {
+    const got = await page(client, path)
+    assert.equal(got.status, 200)
+    assert.equal(got.type, 'application/pdf')
+    assert.ok(got.bytes.length < 200000, `${got.bytes.length} bytes`)
+    const seen = await checked(got.bytes)
+    assert.equal(seen.valid, true, JSON.stringify(seen))
+    assert.equal(seen.carrier, 'page')
+    assert.equal(seen.number, issued.number)
+    assert.ok(!seen.fields.some((f) => f.name === 'id_number')) // not printed, not attached
+    const text = Buffer.from(got.bytes).toString('latin1')
+    assert.equal(text.split('/EmbeddedFile ').length - 1, 2) // ES256, and SM2 as this node's suite is
+    const touched = got.bytes.slice()
+    touched[300] ^= 1
+    assert.equal((await checked(touched)).reason.type, 'page-signature')
+    assert.equal((await checked(Buffer.concat([got.bytes, Buffer.from('\n')]))).reason.type, 'page-signature')
+  }
+  assert.equal((await checked(Buffer.from('%PDF-1.4\nnothing'))).reason.type, 'page-unsigned')
+  assert.equal((await page(citizen, `/certificates/v1/certificates/${issued.id}.pdf`)).status, 403) // she is no clerk
+  assert.equal((await r.client('130000').post(`/certificates/v1/pages/${issued.id}`, { key: '0'.repeat(64) })).status, 404)
+  const svg = await page(citizen, `/certificates/v1/wallet/${issued.id}.svg`)
+  assert.equal(svg.type, 'image/svg+xml')
+  const kept = await page(clerk, `/certificates/v1/certificates/${issued.id}.pdf`)
+  assert.equal((await clerk.post(`/certificates/v1/certificates/${issued.id}:suspend`, { reason: '核查', law: '行政许可法第六十九条' })).status, 200)
+  await until('the status', async () => (await checked(kept.bytes)).reason?.type === 'certificate-suspended', 3000)
+  assert.equal((await page(clerk, `/certificates/v1/certificates/${issued.id}.pdf`)).status, 409)
+  assert.equal((await page(citizen, `/certificates/v1/wallet/${issued.id}.pdf`)).status, 409)
+})
+
 test('a clerk asks, the citizen sees what would be shown and agrees; the answer is for that clerk, once', async () => {
   const asker = await r.signedIn('110000', 'clerk')
   const ask = async (client, body) => {

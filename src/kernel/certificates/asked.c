@@ -88,6 +88,17 @@ th_status th_asked_settle(th_certificates *certs, th_db *db, th_str id, const ch
     return th_db_exec(db, "UPDATE certificates_asked SET state = ?2, answered_at = ?3, result = ?4 WHERE id = ?1", values, 4, NULL, error);
 }
 
+th_str th_asked_link(const th_certificates *certs, const th_asked *a, th_arena *arena)
+{
+    th_buf link;
+    th_buf_open(&link, arena, 4096);
+    th_buf_text(&link, "openid4vp://?client_id=");
+    th_url_encode(&link, th_client_id(certs, arena));
+    th_buf_text(&link, "&request_uri=");
+    th_url_encode(&link, th_strf(arena, "%s/certificates/v1/oid4vp/request/%s", certs->portal, a->id_text));
+    return th_buf_ok(&link) ? th_buf_view(&link) : (th_str){NULL, 0};
+}
+
 /* ---- the request object (RFC 9101) ---- */
 
 static void metadata_write(const th_certificates *certs, const th_trust *trust, th_pen *pen)

@@ -89,24 +89,17 @@ th_handled th_asked_post(th_request *rq)
 {
     th_certificates *certs = rq->module;
     asking a = {.certs = certs};
-    th_buf link;
     th_status status = question_read(rq, &a.asked);
     if (!status)
         status = th_certificates_write(certs, asked_write, &a, &rq->error);
     if (status)
         return th_reply_problem(rq, status, NULL);
-    th_str uri = th_strf(&rq->arena, "%s/certificates/v1/oid4vp/request/%s", certs->portal, a.asked.id_text), client = th_client_id(certs, &rq->arena);
-    th_buf_open(&link, &rq->arena, 4096);
-    th_buf_text(&link, "openid4vp://?client_id=");
-    th_url_encode(&link, client);
-    th_buf_text(&link, "&request_uri=");
-    th_url_encode(&link, uri);
     th_pen pen = th_pen_on(&rq->out);
     th_pen_object(&pen);
     th_pen_ktext(&pen, "id", a.asked.id_text);
-    th_pen_kstr(&pen, "client_id", client);
-    th_pen_kstr(&pen, "request_uri", uri);
-    th_pen_kstr(&pen, "link", th_buf_view(&link));
+    th_pen_kstr(&pen, "client_id", th_client_id(certs, &rq->arena));
+    th_pen_kstr(&pen, "request_uri", th_strf(&rq->arena, "%s/certificates/v1/oid4vp/request/%s", certs->portal, a.asked.id_text));
+    th_pen_kstr(&pen, "link", th_asked_link(certs, &a.asked, &rq->arena));
     th_pen_ktime(&pen, "expires", a.asked.expires_us);
     th_pen_end(&pen, '}');
     return th_reply_json(rq, 201);

@@ -141,6 +141,8 @@ typedef struct th_issued {
 TH_MUST_USE th_status th_issued_get(th_certificates *certs, th_db *db, th_str id, th_arena *arena, th_issued *ret_issued, th_error *error);
 /* What opens the page of a certificate for the wallet that holds it. */
 void th_page_key(const th_certificates *certs, th_str id, char ret_key[TH_HEX_HASH]);
+/* printed.c: its page, drawn and sealed now. TH_CONFLICT when it is not in force. */
+TH_MUST_USE th_status th_certificate_page(th_certificates *certs, const th_issued *issued, th_arena *arena, th_str *ret_pdf, th_error *error);
 bool th_office_may(const th_certificates *certs, const th_certificate_type *type, const th_who *who);
 
 /* ---- asked.c: a verifier's question (OpenID4VP) */
@@ -154,6 +156,7 @@ void th_asked_state(const th_certificates *certs, th_str id, char ret_state[44])
 TH_MUST_USE th_status th_asked_put(th_certificates *certs, th_db *db, th_asked *asked, th_error *error); /* fills in id and times */
 TH_MUST_USE th_status th_asked_get(th_certificates *certs, th_db *db, th_str id, th_arena *arena, th_asked *ret_asked, th_error *error);
 TH_MUST_USE th_status th_asked_read(th_certificates *certs, th_str id, th_arena *arena, th_asked *ret_asked, th_error *error); /* with a reader of its own */
+th_str th_asked_link(const th_certificates *certs, const th_asked *asked, th_arena *arena); /* openid4vp://?… */
 TH_MUST_USE th_status th_asked_object(th_certificates *certs, const th_asked *asked, th_arena *arena, th_str *ret_token, th_error *error);
 TH_MUST_USE th_status th_asked_settle(th_certificates *certs, th_db *db, th_str id, const char *state, th_str result, th_arena *arena, th_error *error);
 /* Check what came and keep it; `refusal` given: the holder declined. Blocks (network, writer). */
@@ -192,6 +195,12 @@ th_handled th_asked_post(th_request *rq);
 th_handled th_asked_object_get(th_request *rq);
 th_handled th_asked_answer_post(th_request *rq);
 th_handled th_asked_result_get(th_request *rq);
+th_handled th_certificates_page(th_request *rq);
+th_handled th_pages_post(th_request *rq);
+th_handled th_wallet_page(th_request *rq);
+th_handled th_wallet_square(th_request *rq);
+th_handled th_asked_square(th_request *rq);
+th_handled th_check_page_post(th_request *rq);
 
 /* ---- check.c */
 void th_check_write(th_pen *pen, const th_certificates *certs, const th_trust *trust, const th_certificate_check *check);

@@ -1,5 +1,6 @@
 /* check.c — is this certificate genuine, in force, and of a type that is accepted here? Whatever cannot be learnt is a no with its reason. */
 #include "certificates-private.h"
+#include "platform/page/page.h"
 
 #include <string.h>
 
@@ -92,6 +93,37 @@ static th_status square_check(checking *c, th_str text)
     return c->uri.p ? TH_OK : TH_NO_MEMORY;
 }
 
+/* Sealed as a whole by a member; every certificate attached is that member's and says the same. */
+static th_status page_check(checking *c, th_str pdf)
+{
+    th_page_seen seen;
+    th_key *key;
+    char kid[TH_KID_TEXT];
+    const th_member *sealer;
+    const th_key *known;
+    size_t tokens = 0;
+    th_str number = {NULL, 0}, none = {NULL, 0};
+    th_status status = th_page_read(pdf, c->arena, &seen, &c->error);
+    if (!status && th_x509_key(seen.x509, &key))
+        status = th_fail(&c->error, TH_FORBIDDEN, "unknown-key", "签章证书不合法", "The seal's certificate is not acceptable");
+    if (status)
+        return status;
+    th_kid_of(key, kid);
+    th_key_close(key);
+    for (size_t i = 0; !status && i < seen.file_count; i++) {
+        if (strcmp(seen.files[i].type, "application/dc+sd-jwt") != 0)
+            continue;
+        status = token_check(c, seen.files[i].bytes, none, none);
+        if (!status)
+            status = th_certificate_key(c->trust, th_str_of(kid), c->out->issued_us, &sealer, &known, &c->error);
+        if (!status && (sealer != c->issuer || (tokens && !th_str_eq(number, c->out->number))))
+            status = th_fail(&c->error, TH_FORBIDDEN, "page-signature", "签章与所附证照不属于同一签发方", "The seal and the certificate attached are not one issuer's");
+        number = c->out->number;
+        tokens++;
+    }
+    return status || tokens ? status : th_fail(&c->error, TH_INVALID, "page-unsigned", "这个文件没有附带证照", "This file has no certificate attached");
+}
+
 static th_status status_check(checking *c)
 {
     th_status_found found;
@@ -118,15 +150,16 @@ th_status th_certificates_check(th_certificates *certs, th_str presented, th_str
     th_certificate_check out = {.type = "", .status_from = ""};
     th_trust *trust = th_exchange_trust(certs->options.exchange);
     checking c = {.certs = certs, .trust = trust, .arena = arena, .out = &out};
-    presented = th_str_trim(presented);
+    bool page = th_str_starts(presented, "%PDF-");
+    presented = page ? presented : th_str_trim(presented);
     bool square = th_str_starts(presented, TH_OFFLINE_PREFIX);
-    out.carrier = square ? TH_CARRIER_SQUARE : TH_CARRIER_TOKEN;
+    out.carrier = page ? TH_CARRIER_PAGE : square ? TH_CARRIER_SQUARE : TH_CARRIER_TOKEN;
     th_status status = trust ? th_trust_live(trust, th_now_us(certs->options.env), &c.error)
                              : th_fail(&c.error, TH_UNAVAILABLE, "no-trust", "尚未启用信任文件", "No trust document is in force yet");
-    if (!status && square && audience.n)
-        status = th_fail(&c.error, TH_FORBIDDEN, "holder-missing", "二维码没有持有人签名", "A square carries no holder's signature");
+    if (!status && (square || page) && audience.n)
+        status = th_fail(&c.error, TH_FORBIDDEN, "holder-missing", "二维码和页面没有持有人签名", "Squares and pages carry no holder's signature");
     if (!status)
-        status = square ? square_check(&c, presented) : token_check(&c, presented, audience, nonce);
+        status = page ? page_check(&c, presented) : square ? square_check(&c, presented) : token_check(&c, presented, audience, nonce);
     if (!status)
         status = status_check(&c);
     out.valid = status == TH_OK;
