@@ -368,6 +368,8 @@ static void answered_reply(th_change *change, th_status status, const th_error *
         else if (!status)
             item_hand_over(b, i);
     }
+    if (!status && b->has_news)
+        th_gossip_news(ex, peer);
     if (!status)
         notify_batch(b);
     bool again = b->has_outbox;

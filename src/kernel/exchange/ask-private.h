@@ -15,7 +15,7 @@ typedef struct th_batch_out {
     th_item **items; /* one a line */
     th_hash *leaves;
     size_t n, lines_sent;
-    bool has_outbox, only_gossip;
+    bool has_outbox, only_gossip, has_gossip, has_news;
     th_item *orphans;
     bool settling;               /* answered: the writer has it, its asks hear soon */
     int64_t first_deadline_us;   /* of its asks */

@@ -2,6 +2,7 @@
  * question and the answer are journaled too; a proof that fails is a split history. */
 #include "exchange-private.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { ASK_EVERY_S = 10 };
@@ -110,6 +111,7 @@ static void question_done(th_ask *ask)
     th_peer *peer = th_peer_find(q->ex, th_str_of(q->peer));
     if (peer) {
         peer->asking_consistency = false;
+        peer->wants_consistency = peer->wants_consistency || !(answered || refused);
         /* Alarmed once; from here on the new history is what later heads are held against. */
         if (answered || refused)
             peer->verified = q->new;
@@ -140,8 +142,10 @@ static void question_ask(th_exchange *ex, const char *code, const th_head *old, 
     if (!q->ask.body.p || th_exchange_ask(ex, &q->ask, 1, &error)) {
         pthread_mutex_lock(&ex->lock);
         th_peer *peer = th_peer_find(ex, th_str_of(code));
-        if (peer)
+        if (peer) {
             peer->asking_consistency = false;
+            peer->wants_consistency = true;
+        }
         pthread_mutex_unlock(&ex->lock);
         th_arena_close(&q->arena);
         th_free(q);
@@ -160,9 +164,10 @@ void th_consistency_tick(th_exchange *ex)
         old = peer->verified;
         if (new.size && (!old.size || strcmp(old.log, new.log) != 0)) {
             peer->verified = new; /* the first head of a log: everything later must continue it */
-        } else if (new.size > old.size && peer->state.up && !peer->asking_consistency &&
-                   now - peer->consistency_at_us >= ASK_EVERY_S * TH_SECOND_US) {
+        } else if (new.size > old.size && peer->wants_consistency && peer->state.up && !peer->asking_consistency &&
+                   llabs(now - peer->consistency_at_us) >= ASK_EVERY_S * TH_SECOND_US) {
             ask = peer->asking_consistency = true;
+            peer->wants_consistency = false;
             peer->consistency_at_us = now;
         }
         pthread_mutex_unlock(&ex->lock);

@@ -10,7 +10,8 @@
 enum {
     TH_TYPES_MAX = 32,
     TH_PEER_QUEUE_MAX = 20000,
-    TH_GOSSIP_EVERY_S = 10,
+    TH_GOSSIP_EVERY_S = 10,   /* at most this often, when there is news */
+    TH_GOSSIP_IDLE_S = 1800,  /* and at least this often */
     TH_ANSWER_MAX = 64 * 1024,
     TH_MEMBER_BUDGET_PER_S = 50000, /* messages a second that one member may cause here */
 };
@@ -50,11 +51,12 @@ typedef struct th_peer {
     struct th_batch_out *flying; /* what is under way */
     uint64_t sequence;
     int64_t gossip_at_us;
+    uint64_t news_told;    /* th_exchange.news when it was last told */
     th_link_state state;
     int64_t budget_at_us;
     int64_t budget;
     th_head verified;        /* the newest head that was proved to continue all earlier ones */
-    bool asking_consistency;
+    bool asking_consistency, wants_consistency; /* wants: its log has grown by more than gossip and proofs, or others say so */
     bool skew_alarmed;
     int64_t consistency_at_us;
 } th_peer;
@@ -86,6 +88,7 @@ struct th_exchange {
 
     pthread_mutex_t lock;
     bool stopped;
+    uint64_t news; /* counts batches, either way, that held more than gossip and proofs */
     th_trust *trust;
     struct { char provider[TH_CODE_TEXT]; th_grants *grants; } grants[TH_MEMBERS_MAX];
     size_t grants_count;
@@ -145,6 +148,10 @@ TH_MUST_USE th_status th_receipt_cut(th_exchange *ex, th_str request, th_str ans
 /* gossip.c */
 void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bool by_its_owner);
 void th_gossip_line(th_exchange *ex, th_peer *peer, th_arena *arena, th_str *ret_body); /* absent when nothing is new */
+bool th_gossip_due(const th_exchange *ex, const th_peer *peer, int64_t now_us); /* under lock */
+bool th_gossip_is_news(th_str type); /* not gossip itself, nor the proofs it asks for: they would never end */
+void th_gossip_lost(th_exchange *ex, const char *peer); /* what it was told did not reach it */
+void th_gossip_news(th_exchange *ex, const char *peer); /* a batch with news to or from `peer` was committed */
 TH_MUST_USE th_status th_gossip_open(th_exchange *ex, th_error *error);
 /* alarms.c: nothing happens when the same alarm is open, or the same detail was dealt with */
 void th_alarms_tick(th_exchange *ex);

@@ -122,6 +122,7 @@ void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bo
         if (newer) {
             *known = *head;
             ex->head_dirty[i] = true;
+            ex->peers[i].wants_consistency = ex->peers[i].wants_consistency || !by_its_owner;
         }
     }
     pthread_mutex_unlock(&ex->lock);
@@ -145,20 +146,60 @@ void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bo
     }
 }
 
-/* The heads line: own newest head and those of others that changed since this peer was told; bounded, at most every few seconds. */
+/* ---- when to talk: soon after anything happened, seldom otherwise, or two idle nodes would fill their journals with each other's
+ * heads: telling a head makes a new one ---- */
+
+bool th_gossip_is_news(th_str type)
+{
+    return !th_str_is(type, "heads") && !th_str_is(type, "consistency");
+}
+
+void th_gossip_news(th_exchange *ex, const char *code)
+{
+    pthread_mutex_lock(&ex->lock);
+    ex->news++;
+    th_peer *peer = th_peer_find(ex, th_str_of(code));
+    if (peer)
+        peer->wants_consistency = true;
+    pthread_mutex_unlock(&ex->lock);
+}
+
+void th_gossip_lost(th_exchange *ex, const char *code)
+{
+    pthread_mutex_lock(&ex->lock);
+    th_peer *peer = th_peer_find(ex, th_str_of(code));
+    if (peer)
+        peer->news_told = ex->news - 1;
+    pthread_mutex_unlock(&ex->lock);
+}
+
+bool th_gossip_due(const th_exchange *ex, const th_peer *peer, int64_t now_us)
+{
+    if (strcmp(peer->code, ex->code) == 0)
+        return false;
+    int64_t past = now_us - peer->gossip_at_us;
+    if (!peer->gossip_at_us || past < 0) /* never yet, or the clock was set back */
+        return true;
+    return past >= (ex->news != peer->news_told ? TH_GOSSIP_EVERY_S : TH_GOSSIP_IDLE_S) * TH_SECOND_US;
+}
+
+/* The heads line: own newest head and those of others; bounded. */
 void th_gossip_line(th_exchange *ex, th_peer *peer, th_arena *arena, th_str *ret_body)
 {
     th_head heads[HEADS_IN_A_LINE];
     size_t n = 0;
     int64_t now = th_now_us(&ex->env);
     th_buf buf;
-    bool due = now - peer->gossip_at_us >= (peer->gossip_at_us ? TH_GOSSIP_EVERY_S : 0) * TH_SECOND_US;
-    if (!due || strcmp(peer->code, ex->code) == 0)
+    pthread_mutex_lock(&ex->lock);
+    bool due = th_gossip_due(ex, peer, now);
+    pthread_mutex_unlock(&ex->lock);
+    if (!due)
         return;
     if (th_journal_head_now(ex->journal, &heads[n]))
         n++;
     pthread_mutex_lock(&ex->lock);
     peer->gossip_at_us = now;
+    peer->news_told = ex->news;
     for (size_t i = 0; i < ex->peer_count && n < HEADS_IN_A_LINE; i++)
         if (ex->peers[i].state.head.size && strcmp(ex->peers[i].code, peer->code) != 0)
             heads[n++] = ex->peers[i].state.head;

@@ -314,11 +314,15 @@ static void batch_reply(th_change *change, th_status status, const th_error *err
         if (error)
             b->error = *error;
     }
+    bool news = false;
     for (size_t i = 0; b->status == TH_OK && i < b->n; i++) {
         const th_served *s = &b->served[i];
+        news = news || th_gossip_is_news(s->message.type);
         if (s->acted && s->type->applied)
             s->type->applied(s->type->ctx, &s->message);
     }
+    if (news)
+        th_gossip_news(b->ex, b->envelope.from);
     b->incoming->done(b->incoming);
 }
 

@@ -146,8 +146,10 @@ static void gossip_take(th_exchange *ex, th_peer *peer, th_batch_out *b)
     th_time_utc(th_now_us(&ex->env), at);
     item->line = th_strf(&b->arena, "{\"id\":\"%s\",\"type\":\"heads\",\"to\":\"%s\",\"at\":\"%s\",\"body\":%.*s}", item->id,
                          peer->code, at, TH_FMT(body));
-    if (item->line.p)
+    if (item->line.p) {
         b->items[b->n++] = item;
+        b->has_gossip = true;
+    }
 }
 
 /* Whether there are more; *ret_due_us when those that are held back, or a store that was not to be had, are to be looked at again. */
@@ -328,7 +330,10 @@ static th_batch_out *gather(th_exchange *ex, th_peer *peer, const th_member *mem
     if (outbox)
         peer->outbox_due_us = due_us;
     if (b->n) {
-        b->only_gossip = b->n == 1 && !b->items[0]->ask && !b->items[0]->outbox_seq;
+        b->only_gossip = b->n == 1 && b->has_gossip;
+        b->has_news = b->has_outbox;
+        for (size_t i = 0; i < b->n && !b->has_news; i++)
+            b->has_news = b->items[i]->ask && th_gossip_is_news(b->items[i]->ask->type);
         deadlines_set(b);
         b->next_flying = peer->flying;
         peer->flying = b;
@@ -535,6 +540,8 @@ void th_exchange_failed(th_exchange *ex, th_outgoing *outgoing, th_status status
     if (th_peer_settle(b, false, &e) || ends_asks(&e))
         th_asks_end(b, e.status, &e);
     th_items_requeue(ex, peer, b);
+    if (b->has_gossip)
+        th_gossip_lost(ex, peer);
     th_batch_out_close(b);
 }
 
@@ -580,13 +587,11 @@ void th_exchange_tick(th_exchange *ex)
     pthread_mutex_lock(&ex->lock);
     for (size_t i = 0; i < ex->peer_count; i++) {
         th_peer *peer = &ex->peers[i];
-        bool self = strcmp(peer->code, ex->code) == 0;
         if (peer->outbox_due_us <= now) {
             peer->outbox_due_us = INT64_MAX;
             peer->outbox_waits = true;
         }
-        bool gossip = !self && now - peer->gossip_at_us >= TH_GOSSIP_EVERY_S * TH_SECOND_US;
-        if (peer->waiting || peer->outbox_waits || gossip) {
+        if (peer->waiting || peer->outbox_waits || th_gossip_due(ex, peer, now)) {
             memcpy(codes[n++], peer->code, TH_CODE_TEXT);
             peer->woken = false;
         }
