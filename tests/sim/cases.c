@@ -82,13 +82,50 @@ void sim_case_start(sim *s, sim_node *n)
     }
 }
 
-/* ---- acting ---- */
+/* ---- acting: what may be done in which state, and how likely; the machine of region/ says what becomes of it ---- */
 
-static bool act(sim_node *n, const char *id, const char *action, const char *kind, const char *json, const th_who *who)
+typedef struct doing {
+    const char *state, *action, *kind;
+    unsigned weight;
+    const char *json;
+} doing;
+
+static const doing staff[] = {
+    {"received", "accept", "accepted", 8, "{\"note\":\"simulated\"}"},
+    {"received", "correct", "correction", 2, "{\"missing\":\"simulated\"}"},
+    {"received", "decline", "out_of_scope", 1, "{\"right_office\":\"simulated\",\"reason\":\"simulated\"}"},
+    {"accepted", "decide", "decided", 4, "{\"outcome\":\"approved\"}"},
+    {"accepted", "decide", "decided", 1, "{\"outcome\":\"refused\",\"reason\":\"simulated\",\"law\":\"simulated\"}"},
+    {"accepted", "review", "reviewing", 2, "{}"},
+    {"accepted", "consult", "consulted", 2, "{\"member\":\"%s\",\"question\":\"simulated\"}"},
+    {"accepted", "suspend", "suspended", 1, "{\"reason\":\"hearing\",\"days\":5}"},
+    {"review", "propose", "proposed", 3, "{\"note\":\"simulated\"}"},
+    {"review", "decide", "decided", 2, "{\"outcome\":\"approved\"}"},
+    {"review", "consult", "consulted", 1, "{\"member\":\"%s\",\"question\":\"simulated\"}"},
+    {"consulting", "terminate", "terminated", 1, "{\"ground\":\"other\",\"law\":\"simulated\"}"},
+    {"consulting", "consult", "consulted", 1, "{\"member\":\"%s\",\"question\":\"simulated\"}"},
+    {"suspended", "resume", "resumed", 3, "{}"},
+    {"proposed", "decide", "decided", 3, "{\"outcome\":\"approved\"}"},
+    {"decided", "deliver", "delivered", 4, "{}"},
+    {"reconsideration", "decide-appeal", "appeal_decided", 2, "{\"result\":\"uphold\",\"reason\":\"simulated\",\"law\":\"simulated\"}"},
+    {"reconsideration", "decide-appeal", "appeal_decided", 1, "{\"result\":\"revoke\",\"reason\":\"simulated\",\"law\":\"simulated\"}"},
+};
+static const doing citizen[] = {
+    {"evidence", "withdraw", "withdrawn", 1, "{\"reason\":\"simulated\"}"},
+    {"received", "withdraw", "withdrawn", 1, "{\"reason\":\"simulated\"}"},
+    {"accepted", "withdraw", "withdrawn", 1, "{\"reason\":\"simulated\"}"},
+    {"correction", "supply", "supplied", 5, "{\"note\":\"simulated\"}"},
+    {"consulting", "withdraw", "withdrawn", 1, "{\"reason\":\"simulated\"}"},
+    {"decided", "rate", "rated", 2, "{\"level\":4}"},
+    {"delivered", "rate", "rated", 2, "{\"level\":1,\"note\":\"simulated\"}"},
+    {"delivered", "appeal", "appealed", 1, "{\"reason\":\"simulated\"}"},
+};
+
+static bool act(sim_node *n, const char *id, const doing *d, const char *json, const char *kind, const th_who *who)
 {
     sim *s = n->sim;
     th_error error = {0};
-    th_status status = th_cases_act(n->cases, th_str_of(id), th_str_of(action), th_str_of(json), who, &error);
+    th_status status = th_cases_act(n->cases, th_str_of(id), th_str_of(d->action), th_str_of(json), who, &error);
     if (!sim_node_runs(n))
         return false;
     sim_check_commit(n);
@@ -98,12 +135,12 @@ static bool act(sim_node *n, const char *id, const char *action, const char *kin
         return true;
     }
     if (status != TH_CONFLICT && status != TH_NO_SPACE && status != TH_IO && status != TH_BUSY)
-        sim_fail(s, "%s: %s of %s refused: %s %s", n->code, action, id, error.type, error.en);
+        sim_fail(s, "%s: %s of %s refused: %s %s", n->code, d->action, id, error.type, error.en);
     return false;
 }
 
-/* One of the node's cases that fits, chosen by chance. */
-static bool case_choose(sim *s, sim_node *n, const char *sql, th_arena *arena, const th_value **ret_row)
+/* One of the node's rows that fit, chosen by chance. */
+static bool row_choose(sim *s, sim_node *n, const char *sql, th_arena *arena, const th_value **ret_row)
 {
     th_db *db;
     th_rows rows = {0};
@@ -118,40 +155,82 @@ static bool case_choose(sim *s, sim_node *n, const char *sql, th_arena *arena, c
     return true;
 }
 
+static const doing *doing_choose(sim *s, const doing *all, size_t n, th_str state)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += th_str_is(state, all[i].state) ? all[i].weight : 0;
+    if (!sum)
+        return NULL;
+    uint64_t at = chance_below(&s->chance, sum);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t weight = th_str_is(state, all[i].state) ? all[i].weight : 0;
+        if (at < weight)
+            return &all[i];
+        at -= weight;
+    }
+    return NULL;
+}
+
 void sim_case_clerk(sim *s, sim_node *n)
 {
-    static const th_who clerk = {.roles = TH_ROLE_CLERK, .account = {"clerk", 5}, .name = {"clerk", 5}, .office = {"HALL", 4}};
+    static const th_who clerk = {.roles = TH_ROLE_CLERK | TH_ROLE_HEAD, .account = {"clerk", 5}, .name = {"clerk", 5}, .office = {"HALL", 4}};
     th_arena arena;
     const th_value *row;
-    char id[TH_ID_TEXT];
+    char id[TH_ID_TEXT], json[200];
     th_arena_open(&arena, 4u << 20);
-    if (case_choose(s, n, "SELECT id, state FROM cases_case WHERE owner = ?1 AND state IN ('received', 'accepted', 'decided') ORDER BY id LIMIT 40",
-                    &arena, &row)) {
+    if (row_choose(s, n, "SELECT id, state FROM cases_case WHERE owner = ?1 AND state NOT IN ('evidence', 'delivered') ORDER BY id DESC LIMIT 30",
+                   &arena, &row)) {
+        const doing *d = doing_choose(s, staff, TH_COUNT(staff), row[1].s);
         snprintf(id, sizeof id, "%.*s", TH_FMT(row[0].s));
-        if (th_str_is(row[1].s, "received"))
-            act(n, id, "accept", "accepted", "{\"note\":\"simulated\"}", &clerk);
-        else if (th_str_is(row[1].s, "accepted"))
-            act(n, id, "decide", "decided",
-                chance_of(&s->chance, 800) ? "{\"outcome\":\"approved\"}" : "{\"outcome\":\"refused\",\"reason\":\"simulated\",\"law\":\"simulated\"}",
-                &clerk);
-        else if (act(n, id, "deliver", "delivered", "{}", &clerk))
-            s->counts.delivered++;
+        if (d) {
+            const char *at = strstr(d->json, "%s");
+            unsigned other = (n->member + 1 + (unsigned)chance_below(&s->chance, MEMBERS - 1)) % MEMBERS;
+            if (at)
+                snprintf(json, sizeof json, "%.*s%s%s", (int)(at - d->json), d->json, sim_codes[other], at + 2);
+            if (act(n, id, d, at ? json : d->json, d->kind, &clerk) && strcmp(d->action, "deliver") == 0)
+                s->counts.delivered++;
+        }
     }
     th_arena_close(&arena);
     sim_node_busy(n);
 }
 
-void sim_case_withdraw(sim *s, sim_node *n)
+/* At the node where it was started; what the owner must do is asked of it. */
+void sim_case_citizen(sim *s, sim_node *n)
 {
     th_arena arena;
     const th_value *row;
     char id[TH_ID_TEXT];
     th_arena_open(&arena, 4u << 20);
-    if (case_choose(s, n, "SELECT id, subject FROM cases_case WHERE origin = ?1 AND state IN ('received', 'accepted') ORDER BY id LIMIT 40", &arena,
-                    &row)) {
-        th_who citizen = {.roles = TH_ROLE_CITIZEN, .account = TH_STR("citizen"), .subject = row[1].s};
+    if (row_choose(s, n, "SELECT id, state, subject, owner FROM cases_case WHERE origin = ?1 ORDER BY id DESC LIMIT 30", &arena, &row)) {
+        th_who who = {.roles = TH_ROLE_CITIZEN, .account = TH_STR("citizen"), .subject = row[2].s};
+        const doing *d = doing_choose(s, citizen, TH_COUNT(citizen), row[1].s);
+        bool asks = !th_str_is(row[3].s, n->code) && !th_str_is(row[1].s, "evidence");
         snprintf(id, sizeof id, "%.*s", TH_FMT(row[0].s));
-        act(n, id, "withdraw", "withdrawn", "{\"reason\":\"simulated\"}", &citizen);
+        if (d && (strcmp(d->action, "withdraw") != 0 || s->features.withdraws))
+            act(n, id, d, d->json, asks ? "requested" : d->kind, &who);
+    }
+    th_arena_close(&arena);
+    sim_node_busy(n);
+}
+
+/* An office of another node that was asked for its opinion. */
+void sim_case_consulted(sim *s, sim_node *n)
+{
+    th_arena arena;
+    const th_value *row;
+    th_error error = {0};
+    th_arena_open(&arena, 4u << 20);
+    if (row_choose(s, n, "SELECT case_id, consult FROM cases_consult WHERE state = 'open' AND ?1 <> '' ORDER BY case_id, consult LIMIT 30", &arena,
+                   &row)) {
+        th_status status = th_cases_consult_answer(n->cases, row[0].s, row[1].s, chance_of(&s->chance, 500) ? TH_STR("agree") : TH_STR("disagree"),
+                                                   TH_STR("simulated"), &error);
+        if (sim_node_runs(n)) {
+            sim_check_commit(n);
+            if (status && status != TH_NO_SPACE && status != TH_IO && status != TH_BUSY)
+                sim_fail(s, "%s: an opinion was refused: %s %s", n->code, error.type, error.en);
+        }
     }
     th_arena_close(&arena);
     sim_node_busy(n);

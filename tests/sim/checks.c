@@ -299,6 +299,25 @@ static void evidence_check(sim_node *n, th_db *db, const sim_case *c, th_arena *
     }
 }
 
+/* What was asked of the owner was done or refused, and the origin knows which. */
+static void requests_check(sim *s, sim_node *n, th_db *db, const sim_case *c, th_arena *arena)
+{
+    th_rows rows;
+    th_value id = th_v_text(th_str_of(c->id));
+    if (th_db_select(db, "SELECT json FROM cases_event WHERE case_id = ?1 AND kind = 'requested'", &id, 1, arena, &rows, NULL))
+        return;
+    for (size_t i = 0; i < rows.n; i++) {
+        const th_json *event;
+        if (th_json_parse(th_row(&rows, i)[0].s, arena, &event, NULL))
+            continue;
+        th_str request = th_json_str(event, "request");
+        th_value values[] = {id, th_v_text(th_strf(arena, "%%\"request\":\"%.*s\"%%", TH_FMT(request)))};
+        if (number(db, "SELECT COUNT(*) FROM cases_event WHERE case_id = ?1 AND kind <> 'requested' AND json LIKE ?2", values, 2) != 1)
+            sim_fail(s, "case %s: %s asked %s (%.*s) and has not heard of it exactly once", c->id, n->code, sim_codes[c->owner],
+                     TH_FMT(th_json_str(event, "action")));
+    }
+}
+
 static void case_check(sim *s, const sim_case *c)
 {
     th_db *here, *there;
@@ -308,6 +327,13 @@ static void case_check(sim *s, const sim_case *c)
     if (th_store_acquire(origin->store, &here, NULL) || th_store_acquire(owner->store, &there, NULL))
         return;
     th_arena_open(&arena, 4u << 20);
+    /* Withdrawn before it was handed over: nobody else ever heard of it. */
+    if (number(here, "SELECT COUNT(*) FROM cases_case WHERE id = ?1 AND state = 'withdrawn'", values, 1) == 1 &&
+        number(here, "SELECT COUNT(*) FROM cases_event WHERE case_id = ?1 AND kind = 'handed_over'", values, 1) == 0) {
+        if (c->origin != c->owner && number(there, "SELECT COUNT(*) FROM cases_case WHERE id = ?1", values, 1) != 0)
+            sim_fail(s, "case %s was withdrawn before it left %s, and is at %s", c->id, origin->code, owner->code);
+        goto out;
+    }
     int64_t received = number(there, "SELECT COUNT(*) FROM cases_event WHERE case_id = ?1 AND kind = 'received' AND node = ?2", values, 2);
     if (received != 1)
         sim_fail(s, "case %s from %s arrived at %s %lld times", c->id, origin->code, owner->code, (long long)received);
@@ -317,9 +343,20 @@ static void case_check(sim *s, const sim_case *c)
     if (!th_str_eq(a, b))
         sim_fail(s, "case %s: the copies differ: %s has %.*s; %s has %.*s", c->id, origin->code, TH_FMT(a), owner->code, TH_FMT(b));
     evidence_check(origin, here, c, &arena);
+    requests_check(s, origin, here, c, &arena);
+out:
     th_arena_close(&arena);
     th_store_release(origin->store, here);
     th_store_release(owner->store, there);
+}
+
+static void cases_fold_check(sim *s, sim_node *n)
+{
+    th_error error = {0};
+    int64_t cases, events;
+    th_status status = th_cases_check(n->cases, &cases, &events, &error);
+    if (status)
+        sim_fail(s, "%s: its cases do not follow from their events: %s %s", n->code, error.type, error.en);
 }
 
 /* ---- the end: effects, outboxes, alarms ---- */
@@ -409,6 +446,7 @@ void sim_checks_end(sim *s)
         if (involved(s, n->member))
             continue;
         sim_facts_check(n, true);
+        cases_fold_check(s, n);
         logs_each(n, log_check, &with_signatures);
         outbox_check(s, n);
         alarms_check(s, n, &seen);

@@ -168,7 +168,8 @@ void sim_work_open(sim *s);
 int64_t sim_pause(sim *s, int64_t busy_us, int64_t quiet_us); /* until the next thing happens */
 void sim_case_start(sim *s, sim_node *n);
 void sim_case_clerk(sim *s, sim_node *n);
-void sim_case_withdraw(sim *s, sim_node *n);
+void sim_case_citizen(sim *s, sim_node *n);
+void sim_case_consulted(sim *s, sim_node *n);
 void sim_case_told(void *node, th_str case_id, th_str event_json);
 void sim_cases_close(sim *s);
 void sim_ask(sim *s, sim_node *n);

@@ -28,10 +28,12 @@ static void work(sim *s, void *ctx, uint64_t tag)
     if (sim_node_runs(n)) {
         if (what < 18)
             sim_case_start(s, n);
-        else if (what < 55)
+        else if (what < 48)
             sim_case_clerk(s, n);
-        else if (what < 60 && s->features.withdraws)
-            sim_case_withdraw(s, n);
+        else if (what < 55)
+            sim_case_citizen(s, n);
+        else if (what < 60)
+            sim_case_consulted(s, n);
         else if (what < 80)
             sim_effect_put(s, n);
         else

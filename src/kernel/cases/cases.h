@@ -79,6 +79,8 @@ typedef struct th_case_start {
 TH_MUST_USE th_status th_cases_start(th_cases *cases, th_case_start *start, th_error *error);
 /* Any action of the machine, as the routes do; blocking. At a node that is not the owner it becomes a request to it. */
 TH_MUST_USE th_status th_cases_act(th_cases *cases, th_str case_id, th_str action, th_str json, const th_who *who, th_error *error);
+/* An office that was asked answers: opinion "agree" or "disagree". Blocking; its words go to the owner through the outbox. */
+TH_MUST_USE th_status th_cases_consult_answer(th_cases *cases, th_str case_id, th_str consult, th_str opinion, th_str words, th_error *error);
 /* The case as JSON, as the route shows it to staff. */
 TH_MUST_USE th_status th_cases_show(th_cases *cases, th_db *db, th_str case_id, const th_who *who, th_arena *arena, th_str *ret_json,
                                     th_error *error);

@@ -106,7 +106,6 @@ th_handled th_consults_list(th_request *rq)
 typedef struct answering {
     th_cases *cases;
     th_str case_id, consult, opinion, words;
-    const th_json *body;
     th_arena *arena;
 } answering;
 
@@ -151,16 +150,26 @@ static th_status answer_write(void *ctx, th_db *db, th_error *error)
                          th_buf_view(&buf), error);
 }
 
+th_status th_cases_consult_answer(th_cases *cases, th_str case_id, th_str consult, th_str opinion, th_str words, th_error *error)
+{
+    th_arena arena;
+    if (!th_str_is(opinion, "agree") && !th_str_is(opinion, "disagree"))
+        return th_fail_field(error, "/opinion", "enum", "须为 agree 或 disagree", "Must be agree or disagree");
+    th_arena_open(&arena, 1 << 20);
+    answering a = {.cases = cases, .case_id = case_id, .consult = consult, .opinion = opinion, .words = words, .arena = &arena};
+    th_status status = th_cases_write(cases, answer_write, &a, error);
+    th_arena_close(&arena);
+    return status;
+}
+
 th_handled th_consult_answer(th_request *rq)
 {
     static const char *const members[] = {"opinion", "text", NULL};
-    answering a = {.cases = rq->module, .case_id = rq->params[0], .consult = rq->params[1], .arena = &rq->arena};
-    if (!th_json_only(rq->json, "", members, &rq->error) || !th_json_want_str(rq->json, "", "opinion", 16, &a.opinion, &rq->error) ||
-        !th_json_want_str(rq->json, "", "text", 8000, &a.words, &rq->error))
+    th_str opinion, words;
+    if (!th_json_only(rq->json, "", members, &rq->error) || !th_json_want_str(rq->json, "", "opinion", 16, &opinion, &rq->error) ||
+        !th_json_want_str(rq->json, "", "text", 8000, &words, &rq->error))
         return th_reply_problem(rq, TH_INVALID, NULL);
-    if (!th_str_is(a.opinion, "agree") && !th_str_is(a.opinion, "disagree"))
-        return th_reply_problem(rq, th_fail_field(&rq->error, "/opinion", "enum", "须为 agree 或 disagree", "Must be agree or disagree"), NULL);
-    th_status status = th_cases_write(a.cases, answer_write, &a, &rq->error);
+    th_status status = th_cases_consult_answer(rq->module, rq->params[0], rq->params[1], opinion, words, &rq->error);
     if (status)
         return th_reply_problem(rq, status, NULL);
     th_buf_text(&rq->out, "{}");
