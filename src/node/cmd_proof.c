@@ -146,32 +146,6 @@ int th_cmd_backup(const th_args *args)
                   : th_cmd_done(args, (th_str){NULL, 0}, "已备份到 %s（不含 keys/：密钥须另行保管）", "Backed up to %s (without keys/: keep the keys elsewhere)", to);
 }
 
-/* A restored log never goes on: it is sealed with a statement, so that what peers saw beyond it can never look like a fork. The new
- * generation is numbered by the clock: the same backup may be restored twice, and each time must open a log that nobody has seen. */
-typedef struct sealing {
-    th_journal *journal;
-    int64_t now_us;
-} sealing;
-
-static th_status seal_apply(th_change *change, th_db *db, th_error *error)
-{
-    sealing *s = change->ctx;
-    th_arena arena;
-    th_buf buf;
-    th_arena_open(&arena, 64 * 1024);
-    th_buf_open(&buf, &arena, 2000);
-    th_pen pen = th_pen_on(&buf);
-    th_pen_object(&pen);
-    th_pen_kint(&pen, "index", (int64_t)th_journal_next(s->journal));
-    th_pen_ktime(&pen, "at", th_journal_batch_time(s->journal));
-    th_pen_ktext(&pen, "direction", "note");
-    th_pen_kwords(&pen, "loss", "本节点自备份恢复；此后的条目可能已丢失，由新日志接续", "This node was restored from a backup; later entries may be lost; a new log continues");
-    th_pen_end(&pen, '}');
-    th_status status = th_buf_ok(&buf) ? th_journal_renew(s->journal, db, s->now_us / TH_SECOND_US, th_buf_view(&buf), error) : TH_TOO_LARGE;
-    th_arena_close(&arena);
-    return status;
-}
-
 int th_cmd_restore(const th_args *args)
 {
     th_config config;
@@ -184,9 +158,7 @@ int th_cmd_restore(const th_args *args)
     if (!status)
         status = th_node_open(args->node, &node, &error);
     if (!status) {
-        sealing s = {th_exchange_journal(node->exchange), th_now_us(&node->env)};
-        th_change change = {.apply = seal_apply, .ctx = &s};
-        status = th_writer_run(node->writer, &change, &error);
+        status = th_exchange_restored(node->exchange, &error); /* a restored log never goes on */
         th_node_close(node);
     }
     th_ticker_stop();

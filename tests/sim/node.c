@@ -133,6 +133,10 @@ static th_status parts_open(sim_node *n, th_error *error)
         status = cases_open(n, error);
     if (!status)
         status = sim_effect_types(n);
+    if (!status && n->restored) { /* as the command line does before the node serves */
+        status = th_exchange_restored(n->exchange, error);
+        n->restored = status != TH_OK || n->dying;
+    }
     return status;
 }
 

@@ -225,7 +225,10 @@ TH_MUST_USE th_status th_exchange_alarms(th_db *db, th_arena *arena, th_alarm **
 TH_MUST_USE th_status th_exchange_lines(th_exchange *exchange, th_db *db, th_str id, th_arena *arena, th_str *ret_message,
                                         th_str *ret_answer, th_error *error);
 
-/* A node that was restored, or hears of a head of its own beyond its log: has it to be sealed? See journal.h. */
+/* The store is a backup's: once, before anything is appended. The old log ends and a new one begins, with a statement of loss as its first
+ * entry; its number is the clock's, so that restoring one backup twice opens two logs and what peers saw beyond it is no fork. Blocks. */
+TH_MUST_USE th_status th_exchange_restored(th_exchange *exchange, th_error *error);
+/* A head of this node's own that others have seen: beyond its log, the node was restored unknowingly, and does the same. */
 TH_MUST_USE th_status th_exchange_own_head_seen(th_exchange *exchange, const th_head *head, th_error *error);
 
 /* What happens, for the wall and the tour: one JSON line each, no personal data. Called on the writer's or link's thread. */

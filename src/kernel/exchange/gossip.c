@@ -102,7 +102,7 @@ static bool same_root(const th_head *a, const th_head *b)
 void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bool by_its_owner)
 {
     char member[TH_CODE_TEXT];
-    bool newer = false, contradiction = false, shrunk = false;
+    bool newer = false, contradiction = false, shrunk = false, renewed = false;
     if (!th_log_member(th_str_of(head->log), member))
         return;
     if (strcmp(member, ex->code) == 0) {
@@ -116,6 +116,7 @@ void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bo
         bool same_log = strcmp(known->log, head->log) == 0;
         int64_t generation = th_log_generation(th_str_of(head->log)), before = th_log_generation(th_str_of(known->log));
         newer = !known->size || generation > before || (same_log && head->size > known->size);
+        renewed = known->size && generation > before;
         contradiction = same_log && head->size == known->size && !same_root(head, known);
         /* A smaller tree signed later by its owner: the log went back. An older head told by another is only late. */
         shrunk = same_log && by_its_owner && head->size < known->size && head->at_us > known->at_us;
@@ -137,6 +138,10 @@ void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bo
         pthread_mutex_unlock(&ex->lock);
         head_keep(ex, &known, member);
     }
+    if (renewed)
+        th_alarm_raise(ex, "log-renewed", member, "该节点启用了新日志：它自备份恢复，旧日志末尾的条目可能已丢失",
+                       "This node began a new log: it was restored from a backup, and the last entries of its old log may be lost",
+                       th_str_of(head->log));
     if (shrunk) {
         th_arena arena;
         th_arena_open(&arena, 16 * 1024);
@@ -253,33 +258,53 @@ th_status th_gossip_apply(void *ctx, th_db *db, const th_message *message, th_ar
 
 /* ---- our own log as others saw it ---- */
 
-typedef struct renew_ctx {
-    th_exchange *ex;
-    th_head head;
-} renew_ctx;
-
-static th_status renew_apply(void *ctx, th_db *db, th_error *error)
+/* The first entry of the new log: which log ended where, and what was seen beyond it by others. */
+static th_status statement_stage(th_exchange *ex, const char *old_log, uint64_t old_size, const th_head *seen, th_error *error)
 {
-    renew_ctx *r = ctx;
     th_arena arena;
     th_buf buf;
     th_arena_open(&arena, 16 * 1024);
-    th_buf_open(&buf, &arena, 2000);
+    th_buf_open(&buf, &arena, TH_ENTRY_MAX);
     th_pen pen = th_pen_on(&buf);
     th_pen_object(&pen);
-    th_pen_kint(&pen, "index", (int64_t)th_journal_next(r->ex->journal));
-    th_pen_ktime(&pen, "at", th_journal_batch_time(r->ex->journal));
+    th_pen_kint(&pen, "index", (int64_t)th_journal_next(ex->journal));
+    th_pen_ktime(&pen, "at", th_journal_batch_time(ex->journal));
     th_pen_ktext(&pen, "direction", "note");
-    th_pen_kwords(&pen, "loss", "本日志自备份恢复，此后的条目已丢失；由新日志接续",
-                  "This log was restored from a backup; later entries are lost; a new log continues");
-    th_pen_key(&pen, "seen");
-    th_head_write(&pen, &r->head);
+    th_pen_kwords(&pen, "loss", "本节点自备份恢复：旧日志至此封存，其后的条目可能已丢失，由本日志接续",
+                  "This node was restored from a backup: the old log ends here, later entries of it may be lost, this log continues");
+    th_pen_key(&pen, "seals");
+    th_pen_object(&pen);
+    th_pen_ktext(&pen, "log", old_log);
+    th_pen_kint(&pen, "size", (int64_t)old_size);
     th_pen_end(&pen, '}');
-    th_status status = th_buf_ok(&buf) ? th_journal_renew(r->ex->journal, db, th_log_generation(th_str_of(r->head.log)),
-                                                           th_buf_view(&buf), error)
-                                        : TH_TOO_LARGE;
+    if (seen) {
+        th_pen_key(&pen, "seen");
+        th_head_write(&pen, seen);
+    }
+    th_pen_end(&pen, '}');
+    th_status status = th_buf_ok(&buf) ? th_journal_stage(ex->journal, th_buf_view(&buf), NULL, error) : TH_TOO_LARGE;
     th_arena_close(&arena);
     return status;
+}
+
+static th_status log_renew(th_exchange *ex, th_db *db, int64_t beyond, const th_head *seen, th_error *error)
+{
+    char log[TH_LOG_TEXT];
+    th_journal_log(ex->journal, log);
+    uint64_t size = th_journal_next(ex->journal);
+    th_status status = th_journal_renew(ex->journal, db, beyond, error);
+    return status ? status : statement_stage(ex, log, size, seen, error);
+}
+
+static th_status restored_apply(void *ctx, th_db *db, th_error *error)
+{
+    th_exchange *ex = ctx;
+    return log_renew(ex, db, th_now_us(&ex->env) / TH_SECOND_US, NULL, error);
+}
+
+th_status th_exchange_restored(th_exchange *ex, th_error *error)
+{
+    return th_exchange_write(ex, restored_apply, ex, error);
 }
 
 /* Has `head`, signed by this node once, seen more than this node's log has? A later generation was opened by what is now lost; an
@@ -294,15 +319,16 @@ static bool outrun(th_exchange *ex, const th_head *head, uint64_t size)
 
 typedef struct renew_change {
     th_change change;
-    renew_ctx ctx;
+    th_exchange *ex;
+    th_head head;
 } renew_change;
 
 static th_status renew_change_apply(th_change *change, th_db *db, th_error *error)
 {
     renew_change *r = change->ctx;
-    if (!outrun(r->ctx.ex, &r->ctx.head, th_journal_next(r->ctx.ex->journal)))
+    if (!outrun(r->ex, &r->head, th_journal_next(r->ex->journal)))
         return TH_OK; /* renewed already, or the log has grown past it honestly */
-    return renew_apply(&r->ctx, db, error);
+    return log_renew(r->ex, db, th_log_generation(th_str_of(r->head.log)), &r->head, error);
 }
 
 static void renew_reply(th_change *change, th_status status, const th_error *error)
@@ -323,7 +349,8 @@ th_status th_exchange_own_head_seen(th_exchange *ex, const th_head *head, th_err
     renew_change *r = th_new(sizeof *r);
     if (!r)
         return TH_NO_MEMORY;
-    r->ctx = (renew_ctx){ex, *head};
+    r->ex = ex;
+    r->head = *head;
     r->change = (th_change){.apply = renew_change_apply, .reply = renew_reply, .ctx = r};
     th_status status = th_writer_submit(ex->writer, &r->change);
     if (status) {

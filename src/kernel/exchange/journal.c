@@ -263,29 +263,23 @@ bool th_journal_head_now(th_journal *j, th_head *ret_head)
     return has;
 }
 
-th_status th_journal_renew(th_journal *j, th_db *db, int64_t seen, th_str statement, th_error *error)
+th_status th_journal_renew(th_journal *j, th_db *db, int64_t seen, th_error *error)
 {
     if (j->staged) /* the batch's earlier entries belong under a head of the old log: come again in the next batch */
         return th_fail(error, TH_BUSY, "journal-busy", "请稍后重试", "Try again");
-    th_status status = th_journal_stage(j, statement, NULL, error);
-    if (!status)
-        status = th_journal_seal(j, db, error);
-    th_value values[] = {th_v_text(th_str_of(j->now.log)), th_v_int(th_journal_batch_time(j))};
+    int64_t at = th_journal_batch_time(j);
+    th_value values[] = {th_v_text(th_str_of(j->now.log)), th_v_int(at)};
+    th_status status = log_row(j, db, error);
     if (!status)
         status = th_db_exec(db, "UPDATE journal_log SET sealed_at = ?2 WHERE log = ?1", values, 2, NULL, error);
     if (status)
         return status;
-    int64_t last_at = j->now.last_at_us;
     log_name(&j->now, j->code, (seen > j->now.generation ? seen : j->now.generation) + 1);
     th_frontier_open(&j->now.frontier, th_key_suite(j->key));
     j->now.is_new = true;
-    j->now.last_at_us = last_at;
     j->base = 0;
-    j->staged = 0;
     j->bytes.n = 0;
     j->nodes = NULL;
-    j->has_sealed = false;
-    j->batch_at_us = last_at + 1;
     log_show(j);
     return log_row(j, db, error);
 }

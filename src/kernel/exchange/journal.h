@@ -64,9 +64,9 @@ TH_MUST_USE th_status th_journal_right(th_journal *journal, uint64_t first, uint
                                        th_hash ret_right[TH_MERKLE_DEPTH], size_t *ret_n);
 
 bool th_journal_head_now(th_journal *journal, th_head *ret_head); /* newest committed head; false when the log is empty */
-/* Seal the current log with a statement of loss and open the next generation (after a restore that peers have outrun), which is also
- * beyond `seen`, the newest generation that anybody has seen of this node. */
-TH_MUST_USE th_status th_journal_renew(th_journal *journal, th_db *db, int64_t seen, th_str statement, th_error *error);
+/* Nothing is appended to the current log any more; the next entry is the first of a new one, numbered beyond it and beyond `seen`. The old log
+ * ends as it stands: an entry added to it after a restore would be a fork of what was lost. TH_BUSY when this batch appended already. */
+TH_MUST_USE th_status th_journal_renew(th_journal *journal, th_db *db, int64_t seen, th_error *error);
 
 /* Readers. */
 TH_MUST_USE th_status th_journal_entry(th_db *db, th_str log, uint64_t index, th_arena *arena, th_str *ret_entry,
