@@ -111,6 +111,7 @@ TH_MUST_USE th_status th_act_owned(th_acting *a, th_db *db, th_case *c, th_error
 /* In the transaction of a node that is not the owner: note that it was asked, and ask. */
 TH_MUST_USE th_status th_act_requested(th_acting *a, th_db *db, th_case *c, th_error *error);
 /* The owner asks another administration. */
+bool th_consult_known(th_db *db, th_str case_id, th_str asker); /* was this node asked by `asker` about the case? */
 TH_MUST_USE th_status th_consult_send(th_acting *a, th_db *db, const th_case *c, th_error *error);
 void th_case_timers_tick(th_cases *cases);
 

@@ -61,6 +61,17 @@ th_status th_case_consult_apply(void *ctx, th_db *db, const th_message *m, th_ar
                       values, TH_COUNT(values), NULL, error);
 }
 
+bool th_consult_known(th_db *db, th_str case_id, th_str asker)
+{
+    th_arena arena;
+    const th_value *row;
+    th_value values[] = {th_v_text(case_id), th_v_text(asker)};
+    th_arena_open(&arena, 16 * 1024);
+    bool known = th_db_one(db, "SELECT consult FROM cases_consult WHERE case_id = ?1 AND asker = ?2 LIMIT 1", values, 2, &arena, &row, NULL) == TH_OK;
+    th_arena_close(&arena);
+    return known;
+}
+
 /* ---- the asked office's list and answer ---- */
 
 th_handled th_consults_list(th_request *rq)

@@ -24,7 +24,10 @@ static th_status refusal_send(th_cases *cases, th_db *db, th_case *c, th_str to,
     th_status status = th_case_fold(cases, db, c, arena, &fold, error);
     if (!status)
         status = th_case_append(cases, db, c, &fold, &event, error);
-    return status ? status : th_case_event_send(cases, db, c, to, &event, error);
+    /* An office that was asked hears it too, though it keeps no copy. */
+    if (!status && !th_str_eq(to, c->origin))
+        status = th_case_event_send(cases, db, c, to, &event, error);
+    return status ? status : th_case_event_send(cases, db, c, c->origin, &event, error);
 }
 
 typedef struct asked {

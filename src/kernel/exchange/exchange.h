@@ -51,6 +51,7 @@ typedef struct th_answer {
     th_str body;          /* JSON, in the arena */
     th_error *error;      /* in the arena; NULL = by status alone */
     char subject[33];     /* the provider's own pseudonym of the person concerned, "" = nobody */
+    bool quiet;           /* an effect that changed nothing: `applied` is not called */
     th_str reg, fields;   /* what was looked at, for the access log: register, comma-separated fields */
 } th_answer;
 

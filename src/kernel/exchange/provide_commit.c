@@ -162,7 +162,7 @@ static th_status effect_run(th_batch_in *b, th_db *db, th_served *s, th_error *e
     }
     if (outcome && !refusal.status)
         th_fail(&refusal, outcome, "failed", "处理失败", "Processing failed");
-    s->acted = outcome == TH_OK && is_new;
+    s->acted = outcome == TH_OK && is_new && !answer.quiet;
     s->passes = outcome && th_refusal_passes(&refusal);
     answer.status = outcome;
     answer.error = &refusal;
