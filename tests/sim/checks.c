@@ -142,7 +142,8 @@ static bool node_rests(sim *s, sim_node *n)
     if (!sim_node_runs(n) || n->calls || n->letters || th_writer_read_stats(n->writer).waiting || th_store_acquire(n->store, &db, NULL))
         return false;
     th_trust *trust = th_exchange_trust(n->exchange);
-    bool rests = trust->version == s->version && number(db, "SELECT COUNT(*) FROM exchange_outbox WHERE state < 2", NULL, 0) == 0 &&
+    th_value evil = th_v_text(th_str_of(s->equivocator >= 0 ? sim_codes[s->equivocator] : "-"));
+    bool rests = trust->version == s->version && number(db, "SELECT COUNT(*) FROM exchange_outbox WHERE state < 2 AND peer <> ?1", &evil, 1) == 0 &&
                  number(db, "SELECT COUNT(*) FROM cases_evidence WHERE state = 'waiting'", NULL, 0) == 0;
     th_trust_release(trust);
     th_store_release(n->store, db);
@@ -366,18 +367,18 @@ static void effects_check(sim *s, sim_node *from, sim_node *to)
     th_db *here, *there;
     th_arena arena;
     th_rows rows;
-    if (from->epoch || to->epoch || th_store_acquire(from->store, &here, NULL))
+    if (to->epoch || th_store_acquire(from->store, &here, NULL)) /* a restored receiver lost what came before */
         return;
     if (th_store_acquire(to->store, &there, NULL) == TH_OK) {
         th_arena_open(&arena, 1 << 20);
-        th_value peer = th_v_text(th_str_of(to->code));
-        if (th_db_select(here, "SELECT subject, MAX(n) FROM sim_put WHERE peer = ?1 GROUP BY subject", &peer, 1, &arena, &rows, NULL) == TH_OK)
+        th_value peer[] = {th_v_text(th_str_of(to->code)), th_v_int(from->epoch)};
+        if (th_db_select(here, "SELECT subject, COUNT(*) FROM sim_put WHERE peer = ?1 AND epoch = ?2 GROUP BY subject", peer, 2, &arena, &rows, NULL) == TH_OK)
             for (size_t i = 0; i < rows.n; i++) {
-                th_value values[] = {th_v_text(th_str_of(from->code)), th_row(&rows, i)[0]};
-                int64_t got = number(there, "SELECT COUNT(*) FROM sim_got WHERE origin = ?1 AND subject = ?2", values, 2);
+                th_value values[] = {th_v_text(th_str_of(from->code)), th_row(&rows, i)[0], peer[1]};
+                int64_t got = number(there, "SELECT COUNT(*) FROM sim_got WHERE origin = ?1 AND subject = ?2 AND epoch = ?3", values, 3);
                 if (got != th_row(&rows, i)[1].i)
-                    sim_fail(s, "%s put %lld numbers of %.*s for %s, which has %lld", from->code, (long long)th_row(&rows, i)[1].i,
-                             TH_FMT(th_row(&rows, i)[0].s), to->code, (long long)got);
+                    sim_fail(s, "%s put %lld numbers of %.*s for %s since its last start from a backup; it has %lld", from->code,
+                             (long long)th_row(&rows, i)[1].i, TH_FMT(th_row(&rows, i)[0].s), to->code, (long long)got);
             }
         th_arena_close(&arena);
         th_store_release(to->store, there);
@@ -393,15 +394,15 @@ static void outbox_check(sim *s, sim_node *n)
     if (th_store_acquire(n->store, &db, NULL))
         return;
     th_arena_open(&arena, 16u << 20);
-    if (th_db_select(db, "SELECT peer, seq, state, attempts, COALESCE(error, '-'), subject_key FROM exchange_outbox", NULL, 0, &arena, &rows, NULL) == TH_OK)
+    if (th_db_select(db, "SELECT peer, seq, state, attempts, COALESCE(error, '-'), subject_key, line FROM exchange_outbox", NULL, 0, &arena, &rows, NULL) == TH_OK)
         for (size_t i = 0; i < rows.n; i++) {
             const th_value *row = th_row(&rows, i);
             const sim_case *c = case_known(s, row[5].s);
             bool to_evil = s->equivocator >= 0 && th_str_is(row[0].s, sim_codes[s->equivocator]);
             bool forgotten = row[2].i == 2 && (c ? c->excused : s->counts.restores > 0);
             if (!to_evil && !forgotten)
-                sim_fail(s, "%s: message %lld for %.*s was not delivered: state %lld, %lld attempts, %.*s", n->code, (long long)row[1].i,
-                         TH_FMT(row[0].s), (long long)row[2].i, (long long)row[3].i, TH_FMT(row[4].s));
+                sim_fail(s, "%s: message %lld for %.*s was not delivered: state %lld, %lld attempts, %.*s: %.300s", n->code,
+                         (long long)row[1].i, TH_FMT(row[0].s), (long long)row[2].i, (long long)row[3].i, TH_FMT(row[4].s), row[6].s.p);
         }
     th_arena_close(&arena);
     th_store_release(n->store, db);
