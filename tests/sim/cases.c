@@ -131,7 +131,7 @@ static bool act(sim_node *n, const char *id, const doing *d, const char *json, c
     sim_check_commit(n);
     if (status == TH_OK) {
         sim_say(s, "%s: %s %s", n->code, kind, id);
-        sim_fact_add(n, FACT_EVENT, id, kind, 0, NULL);
+        sim_fact_add(n, FACT_EVENT, id, kind, !(who->roles & TH_ROLE_CLERK), NULL);
         return true;
     }
     if (status != TH_CONFLICT && status != TH_NO_SPACE && status != TH_IO && status != TH_BUSY)

@@ -68,8 +68,11 @@ static bool found(th_db *db, const sim_node *n, const sim_fact *f, th_arena *are
     switch (f->kind) {
     case FACT_CASE:
         return row_of(db, "SELECT id FROM cases_case WHERE id = ?1", values, 1, arena, &row) == TH_OK;
-    case FACT_EVENT:
-        return row_of(db, "SELECT seq FROM cases_event WHERE case_id = ?1 AND kind = ?2 AND node = ?3", values, 3, arena, &row) == TH_OK;
+    case FACT_EVENT: { /* done here, or asked of the owner, who took the case in the same moment */
+        th_value event[] = {values[0], text, values[2], th_v_int(f->n)};
+        return row_of(db, "SELECT seq FROM cases_event WHERE case_id = ?1 AND (kind = ?2 OR (kind = 'requested' AND ?4 = 1)) AND node = ?3", event, 4,
+                      arena, &row) == TH_OK;
+    }
     case FACT_TOLD:
         return row_of(db, "SELECT seq FROM cases_event WHERE case_id = ?1 AND kind = ?2", values, 2, arena, &row) == TH_OK;
     case FACT_ASKED:
