@@ -240,8 +240,11 @@ void th_node_reload(th_node *node)
 {
     th_error error = {0};
     th_config config;
-    if (th_config_read(node->config.dir, &config, &error) == TH_OK) /* the rest of it holds from the next start on */
+    if (th_config_read(node->config.dir, &config, &error) == TH_OK) { /* the rest of it holds from the next start on */
         th_operations_life_set(node->operations, config.life_per_minute);
+        th_server_timeouts_set(node->portal, config.head_timeout_s, config.body_timeout_s, config.idle_timeout_s);
+        th_server_timeouts_set(node->peers, config.head_timeout_s, config.body_timeout_s, config.idle_timeout_s);
+    }
     const th_status all[] = {th_exchange_reload(node->exchange, &error), th_records_reload(node->records, &error), th_server_reload(node->peers, &error),
                              th_client_reload(node->client, &error), node->config.portal_cert[0] ? th_server_reload(node->portal, &error) : TH_OK};
     bool failed = false; /* one that fails does not keep the others from reading anew */

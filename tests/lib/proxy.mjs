@@ -29,7 +29,7 @@ function owns(pid, inode) {
 export class Proxy {
   constructor(port, target, nodes) {
     Object.assign(this, { port, target, nodes })
-    this.rules = {} // by caller's code or '*': {delay: ms, hold: true (bytes vanish), reset: true (connections are refused)}
+    this.rules = {} // by caller's code or '*': {delay: ms, hold: true (bytes vanish), holdAnswers: true (those of the node do), reset: true (connections are refused)}
     this.pairs = new Set()
     this.connections = 0
     this.attempts = [] // [when, caller]
@@ -59,8 +59,8 @@ export class Proxy {
     this.connections++
     const pass = (from, to) => {
       from.on('data', (bytes) => {
-        const { hold, delay } = this.rule(caller)
-        if (hold) return
+        const { hold, holdAnswers, delay } = this.rule(caller)
+        if (hold || (holdAnswers && from === onward)) return
         if (delay) setTimeout(() => to.destroyed || to.write(bytes), delay)
         else to.write(bytes)
       })

@@ -11,6 +11,8 @@ export const root = fileURLToPath(new URL('../../', import.meta.url))
 export const binary = process.env.TONGHUI_BINARY ?? join(root, 'build-test/src/node/tonghui')
 export const codes = ['110000', '120000', '130000', '133100']
 export const password = 'tonghui-demo'
+/* What makes a process believe in another time: libfaketime itself, for the `faketime` command leaves a process between. */
+export const faketime = (off) => ({ FAKETIME: off, LD_PRELOAD: `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1` })
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms))
 
 const free = (port) =>
@@ -45,7 +47,7 @@ export async function freeBase() {
 }
 
 /* Wait until `look` gives something true; says what it waited for when it never does. */
-export async function until(what, look, ms = 15000) {
+export async function until(what, look, ms = 30000) {
   const end = Date.now() + ms
   let last
   while (Date.now() < end) {
@@ -133,6 +135,7 @@ export class Region {
       })
     })
     r.proxies = {}
+    r.mounts = []
     if (proxied)
       for (const code of codes) {
         r.proxies[code] = new Proxy(r.nodes[code].peerPort, r.nodes[code].realPort, () => Object.values(r.nodes))
@@ -167,9 +170,8 @@ export class Region {
     const { signed } = this.trust()
     signed.version++
     change(signed)
-    const [part, file] = [join(this.dir, `${name}.part.json`), join(this.dir, `${name}.json`)]
-    writeFileSync(part, JSON.stringify(signed))
-    this.run('region', 'propose', part, '--out', file)
+    const file = join(this.dir, `${name}.json`)
+    writeFileSync(file, JSON.stringify({ signed, signatures: [] }))
     for (const code of by) this.run('region', 'sign', file, '--node', this.nodes[code].dir)
     return file
   }
@@ -242,6 +244,7 @@ export class Region {
     await Promise.all(codes.map((code) => this.stop(code)))
     for (const proxy of Object.values(this.proxies)) await proxy.close()
     rmSync(this.claim, { recursive: true, force: true })
+    for (const dir of this.mounts) execFileSync('umount', [dir])
     rmSync(this.dir, { recursive: true, force: true })
     for (const name of this.databases ?? []) execFileSync('psql', [process.env.TONGHUI_TEST_PG, '-qc', `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`])
   }

@@ -22,7 +22,7 @@ struct th_client {
     int (*idle)(void *ctx);
     void *idle_ctx;
     atomic_bool closing;
-    _Atomic int64_t reloaded_us; /* 0 = never */
+    th_client_identity identity; /* under lock */
 };
 
 static void call_end(th_call *call, th_status status, const char *zh, const char *en)
@@ -48,23 +48,12 @@ static void transfer_give(th_client *c, th_transfer *t)
     c->spare = t;
 }
 
-/* After a reload a connection from before is not used again: the other side knows it by the old identity. libcurl counts whole seconds,
- * so those of the first moments after it go too. */
-static void lifetime_set(const th_client *c, CURL *easy)
-{
-    int64_t reloaded = atomic_load(&c->reloaded_us);
-    th_env env = th_env_real();
-    int64_t age_s = reloaded ? (th_now_us(&env) - reloaded) / TH_SECOND_US - 1 : 0;
-    if (reloaded)
-        curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, (long)(age_s > 1 ? age_s : 1));
-}
-
 static void call_begin(th_client *c, th_call *call)
 {
     th_transfer *t = transfer_take(c);
-    th_status status = t ? th_transfer_prepare(t, &c->options, call) : TH_NO_MEMORY;
-    if (!status)
-        lifetime_set(c, t->easy);
+    pthread_mutex_lock(&c->lock);
+    th_status status = t ? th_transfer_prepare(t, &c->options, &c->identity, call) : TH_NO_MEMORY;
+    pthread_mutex_unlock(&c->lock);
     if (status || curl_multi_add_handle(c->multi, t->easy) != CURLM_OK) {
         if (t)
             transfer_give(c, t);
@@ -159,8 +148,12 @@ th_status th_client_open(const th_client_options *options, th_client **ret_clien
         return th_fail(error, TH_NO_MEMORY, "no-memory", "内存不足", "Out of memory");
     }
     curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 128L);
-    *ret_client = c;
-    return TH_OK;
+    th_status status = th_client_identity_read(&c->options, &c->identity, error);
+    if (status)
+        th_client_close(c);
+    else
+        *ret_client = c;
+    return status;
 }
 
 /* The thread starts with the first use, so that idle_set may come before it without a lock. */
@@ -209,12 +202,17 @@ void th_client_idle_set(th_client *c, int (*idle)(void *ctx), void *ctx)
     th_client_wake(c);
 }
 
-/* libcurl reads the files at every handshake. */
 th_status th_client_reload(th_client *c, th_error *error)
 {
-    (void)error;
-    th_env env = th_env_real();
-    atomic_store(&c->reloaded_us, th_now_us(&env));
+    th_client_identity fresh, old;
+    th_status status = th_client_identity_read(&c->options, &fresh, error);
+    if (status)
+        return status;
+    pthread_mutex_lock(&c->lock);
+    old = c->identity;
+    c->identity = fresh;
+    pthread_mutex_unlock(&c->lock);
+    th_client_identity_free(&old);
     return TH_OK;
 }
 
@@ -247,6 +245,7 @@ void th_client_close(th_client *c)
     if (c->multi)
         curl_multi_cleanup(c->multi);
     pthread_mutex_destroy(&c->lock);
+    th_client_identity_free(&c->identity);
     th_free(c->cert_file);
     th_free(c->key_file);
     th_free(c);

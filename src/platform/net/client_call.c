@@ -3,10 +3,11 @@
 
 #include <curl/header.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNECT_MS = 3000, TOTAL_MS = 10000, RESPONSE_MAX = 8 << 20 };
+enum { CONNECT_MS = 3000, TOTAL_MS = 10000, RESPONSE_MAX = 8 << 20, PEM_MAX = 64 * 1024 };
 
 static void curl_start_once(void)
 {
@@ -66,24 +67,62 @@ static bool headers_make(th_transfer *t)
     return t->headers != NULL;
 }
 
-static void pins_set(CURL *easy, const th_client_options *o, const th_call *call)
+static bool pem_take(const char *path, char **ret, size_t *ret_n)
+{
+    char bytes[PEM_MAX];
+    FILE *file = fopen(path, "re");
+    size_t n = file ? fread(bytes, 1, sizeof bytes, file) : 0;
+    if (file)
+        fclose(file);
+    if (!n || n == sizeof bytes)
+        return false;
+    *ret = th_new_copy((th_str){bytes, n});
+    *ret_n = n;
+    return *ret != NULL;
+}
+
+th_status th_client_identity_read(const th_client_options *o, th_client_identity *ret_identity, th_error *error)
+{
+    th_client_identity identity = {0};
+    bool ok = !o->cert_file || (pem_take(o->cert_file, &identity.cert, &identity.cert_n) && pem_take(o->key_file, &identity.key, &identity.key_n));
+    if (ok && o->cert_file && !th_identity_fits(identity.cert, identity.cert_n, identity.key, identity.key_n))
+        ok = false;
+    if (!ok) {
+        th_client_identity_free(&identity);
+        return th_failf(error, TH_INVALID, "tls-files", "证书 %s 或其私钥无法读取", "The certificate %s or its key cannot be read", o->cert_file);
+    }
+    *ret_identity = identity;
+    return TH_OK;
+}
+
+void th_client_identity_free(th_client_identity *identity)
+{
+    th_free(identity->cert);
+    th_free(identity->key);
+    *identity = (th_client_identity){0};
+}
+
+static bool blob_set(CURL *easy, CURLoption option, char *bytes, size_t n)
+{
+    struct curl_blob blob = {bytes, n, CURL_BLOB_COPY};
+    return curl_easy_setopt(easy, option, &blob) == CURLE_OK;
+}
+
+static bool pins_set(CURL *easy, const th_client_identity *identity, const th_call *call)
 {
     if (call->pins) { /* the trust document names the keys: no authority and no name is asked */
         curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, call->pins);
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-        curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3);
         curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L); /* a resumed session would show the keys of its first handshake */
-        if (o->cert_file) {
-            curl_easy_setopt(easy, CURLOPT_SSLCERT, o->cert_file);
-            curl_easy_setopt(easy, CURLOPT_SSLKEY, o->key_file);
-        }
-    } else {
-        curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+        curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3);
+        return !identity->cert || (blob_set(easy, CURLOPT_SSLCERT_BLOB, identity->cert, identity->cert_n) &&
+                                   blob_set(easy, CURLOPT_SSLKEY_BLOB, identity->key, identity->key_n));
     }
+    return curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
 }
 
-th_status th_transfer_prepare(th_transfer *t, const th_client_options *o, th_call *call)
+th_status th_transfer_prepare(th_transfer *t, const th_client_options *o, const th_client_identity *identity, th_call *call)
 {
     t->call = call;
     t->max = o->response_max ? o->response_max : RESPONSE_MAX;
@@ -113,8 +152,7 @@ th_status th_transfer_prepare(th_transfer *t, const th_client_options *o, th_cal
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 512L * 1024);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(call->connect_timeout_ms ? call->connect_timeout_ms : CONNECT_MS));
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(call->timeout_ms ? call->timeout_ms : TOTAL_MS));
-    pins_set(easy, o, call);
-    return TH_OK;
+    return pins_set(easy, identity, call) ? TH_OK : TH_NO_MEMORY;
 }
 
 void th_transfer_outcome(th_transfer *t, CURLcode code)
@@ -167,7 +205,11 @@ th_status th_client_once(const th_client_options *options, th_call *call, th_are
 {
     th_transfer t = {0};
     th_curl_start();
-    th_status status = th_transfer_prepare(&t, options, call);
+    th_client_identity identity;
+    th_status status = th_client_identity_read(options, &identity, &call->error);
+    if (status)
+        return call->status = status;
+    status = th_transfer_prepare(&t, options, &identity, call);
     if (!status) {
         th_transfer_outcome(&t, curl_easy_perform(t.easy));
         call->response = th_str_keep(arena, call->response);
@@ -179,5 +221,6 @@ th_status th_client_once(const th_client_options *options, th_call *call, th_are
     }
     th_transfer_clear(&t);
     curl_easy_cleanup(t.easy);
+    th_client_identity_free(&identity);
     return status;
 }

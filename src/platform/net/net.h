@@ -142,6 +142,7 @@ TH_MUST_USE th_status th_server_mount(th_server *server, const char *tag, const 
 TH_MUST_USE th_status th_server_start(th_server *server, th_error *error);
 uint16_t th_server_port(const th_server *server);
 TH_MUST_USE th_status th_server_reload(th_server *server, th_error *error); /* SIGHUP: certificate files are read again */
+void th_server_timeouts_set(th_server *server, int head_s, int body_s, int idle_s); /* 0 = the default; for connections that are open too */
 void th_server_drain(th_server *server, int grace_s); /* SIGTERM: stop accepting, let requests finish, then close idle ones */
 void th_server_close(th_server *server);
 /* Built in on every listener: GET /healthz, /readyz (asks `ready`), /metrics, /openapi.json. */

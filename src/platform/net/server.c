@@ -15,6 +15,15 @@ static void panic(void *cls, const char *file, unsigned line, const char *reason
     th_assert_failed("libmicrohttpd", "server.c", 0);
 }
 
+void th_server_timeouts_set(th_server *server, int head_s, int body_s, int idle_s)
+{
+    pthread_mutex_lock(&server->lock);
+    server->options.head_timeout_s = head_s ? head_s : 10;
+    server->options.body_timeout_s = body_s ? body_s : 30;
+    server->options.idle_timeout_s = idle_s ? idle_s : 60;
+    pthread_mutex_unlock(&server->lock);
+}
+
 th_status th_server_open(const th_server_options *options, th_server **ret_server, th_error *error)
 {
     th_server *server = th_new(sizeof *server);
@@ -24,11 +33,9 @@ th_status th_server_open(const th_server_options *options, th_server **ret_serve
     th_server_options *o = &server->options;
     o->threads = o->threads > 0 ? o->threads : 2;
     o->connections_max = o->connections_max ? o->connections_max : 4096;
-    o->head_timeout_s = o->head_timeout_s ? o->head_timeout_s : 10;
-    o->body_timeout_s = o->body_timeout_s ? o->body_timeout_s : 30;
-    o->idle_timeout_s = o->idle_timeout_s ? o->idle_timeout_s : 60;
     server->env = options->env ? *options->env : th_env_real();
     pthread_mutex_init(&server->lock, NULL);
+    th_server_timeouts_set(server, o->head_timeout_s, o->body_timeout_s, o->idle_timeout_s);
     if (o->cert_file) {
         o->cert_file = server->cert_file = th_new_copy(th_str_of(o->cert_file));
         o->key_file = server->key_file = th_new_copy(th_str_of(o->key_file));

@@ -1,4 +1,5 @@
 /* tls.c — the server's certificate, read again on demand, and the pin of the client's key. TLS by GnuTLS inside libmicrohttpd. */
+#include "client-private.h"
 #include "net-private.h"
 
 #include <fcntl.h>
@@ -15,7 +16,8 @@ typedef struct identity {
     gnutls_pcert_st chain[CHAIN_MAX];
     unsigned chain_n;
     gnutls_privkey_t key;
-    char *pem; /* what it was read from: certificate, then key */
+    unsigned char digest[32]; /* of both files */
+    int64_t over_us;          /* since then a newer one is given */
 } identity;
 
 static th_server *serving[64]; /* GnuTLS's callback gets only the session: it finds its server by the daemon's address */
@@ -43,7 +45,9 @@ static bool identity_read(identity *id, const char *cert, size_t cert_n, const c
     const gnutls_datum_t key_datum = {(unsigned char *)(uintptr_t)key, (unsigned)key_n};
     if (gnutls_x509_crt_list_import(certs, &n, &cert_datum, GNUTLS_X509_FMT_PEM, 0) < 0)
         return false;
-    bool ok = true;
+    unsigned char of_cert[32], of_key[32];
+    size_t of_cert_n = sizeof of_cert, of_key_n = sizeof of_key;
+    bool ok = gnutls_x509_crt_get_key_id(certs[0], GNUTLS_KEYID_USE_SHA256, of_cert, &of_cert_n) == 0;
     for (unsigned i = 0; i < n; i++) {
         ok = ok && gnutls_pcert_import_x509(&id->chain[i], certs[i], 0) == 0;
         gnutls_x509_crt_deinit(certs[i]);
@@ -51,35 +55,87 @@ static bool identity_read(identity *id, const char *cert, size_t cert_n, const c
     id->chain_n = n;
     if (gnutls_x509_privkey_init(&raw) < 0)
         return false;
-    ok = ok && gnutls_x509_privkey_import(raw, &key_datum, GNUTLS_X509_FMT_PEM) == 0 && gnutls_privkey_init(&id->key) == 0 &&
+    /* Read between the writing of the two files they do not belong together: the old pair stays until the next reload. */
+    ok = ok && gnutls_x509_privkey_import(raw, &key_datum, GNUTLS_X509_FMT_PEM) == 0 &&
+         gnutls_x509_privkey_get_key_id(raw, GNUTLS_KEYID_USE_SHA256, of_key, &of_key_n) == 0 && of_cert_n == of_key_n &&
+         memcmp(of_cert, of_key, of_key_n) == 0 && gnutls_privkey_init(&id->key) == 0 &&
          gnutls_privkey_import_x509(id->key, raw, GNUTLS_PRIVKEY_IMPORT_COPY) == 0;
     gnutls_x509_privkey_deinit(raw);
     return ok;
 }
 
-/* A reload for another reason (an account, a grant) finds the files as they were: nothing to do, and no slot used. */
-static bool unchanged(const th_server *server, const char *cert, size_t cert_n, const char *key)
+static void identity_free(identity *id)
 {
+    for (unsigned k = 0; k < id->chain_n; k++)
+        gnutls_pcert_deinit(&id->chain[k]);
+    gnutls_privkey_deinit(id->key);
+    th_free(id);
+}
+
+bool th_identity_fits(const char *cert, size_t cert_n, const char *key, size_t key_n)
+{
+    identity *id = th_new(sizeof *id);
+    bool fits = id && identity_read(id, cert, cert_n, key, key_n);
+    if (id)
+        identity_free(id);
+    return fits;
+}
+
+/* Under lock. A handshake holds the identity that it was given, and no handshake lasts longer than a head may take. */
+static void identities_forget(th_server *server, int64_t now)
+{
+    while (server->identity_count > 1) {
+        identity *oldest = server->identities[0];
+        if (now - oldest->over_us < (server->options.head_timeout_s + 5) * TH_SECOND_US)
+            return;
+        server->identity_count--;
+        memmove(server->identities, server->identities + 1, server->identity_count * sizeof server->identities[0]);
+        identity_free(oldest);
+    }
+}
+
+/* Reloads are cheap signals, sent for other reasons too: files that did not change are not taken again. */
+static bool identity_known(th_server *server, const char *cert, size_t cert_n, const char *key, size_t key_n, unsigned char digest[32])
+{
+    gnutls_hash_hd_t hash;
+    if (gnutls_hash_init(&hash, GNUTLS_DIG_SHA256) < 0)
+        return false;
+    bool ok = gnutls_hash(hash, cert, cert_n) == 0 && gnutls_hash(hash, key, key_n) == 0;
+    gnutls_hash_deinit(hash, digest);
+    pthread_mutex_lock(&serving_lock);
     const identity *newest = server->identity_count ? server->identities[server->identity_count - 1] : NULL;
-    return newest && strncmp(newest->pem, cert, cert_n) == 0 && strcmp(newest->pem + cert_n, key) == 0;
+    bool known = ok && newest && memcmp(newest->digest, digest, 32) == 0;
+    pthread_mutex_unlock(&serving_lock);
+    return known;
 }
 
 th_status th_identity_load(th_server *server, th_error *error)
 {
     th_arena arena;
-    size_t cert_n = 0, key_n = 0;
+    size_t cert_n, key_n;
+    unsigned char digest[32];
+    int64_t now = th_now_us(&server->env);
     th_arena_open(&arena, 4 * PEM_MAX);
     char *cert = th_alloc(&arena, PEM_MAX), *key = th_alloc(&arena, PEM_MAX);
     bool ok = cert && key && pem_read(server->options.cert_file, cert, &cert_n) && pem_read(server->options.key_file, key, &key_n);
-    bool same = ok && unchanged(server, cert, cert_n, key);
-    if (same || (ok && server->identity_count == TH_IDENTITIES_MAX)) {
+    if (ok && identity_known(server, cert, cert_n, key, key_n, digest)) {
         th_arena_close(&arena);
-        return same ? TH_OK : th_fail(error, TH_TOO_LARGE, "tls-reloads", "证书更换次数过多，请重启", "Too many new certificates; restart the node");
+        return TH_OK;
     }
     identity *id = ok ? th_new(sizeof *id) : NULL;
-    ok = id && identity_read(id, cert, cert_n, key, key_n) && (id->pem = th_new_copy(th_strf(&arena, "%s%s", cert, key))) != NULL;
+    ok = id && identity_read(id, cert, cert_n, key, key_n);
     if (ok) {
+        memcpy(id->digest, digest, sizeof digest);
         pthread_mutex_lock(&serving_lock);
+        if (server->identity_count)
+            ((identity *)server->identities[server->identity_count - 1])->over_us = now;
+        identities_forget(server, now);
+        if (server->identity_count == TH_IDENTITIES_MAX) { /* thirty certificates within a moment: nobody means that */
+            pthread_mutex_unlock(&serving_lock);
+            identity_free(id);
+            th_arena_close(&arena);
+            return th_fail(error, TH_BUSY, "tls-reloads", "证书更换过于频繁，请稍后再试", "Certificates change too often; try again shortly");
+        }
         server->identities[server->identity_count++] = id;
         bool listed = false;
         for (size_t i = 0; i < TH_COUNT(serving); i++)
@@ -92,8 +148,8 @@ th_status th_identity_load(th_server *server, th_error *error)
         pthread_mutex_unlock(&serving_lock);
         if (!server->trust_pem)
             server->trust_pem = th_new_copy((th_str){cert, cert_n});
-    } else {
-        th_free(id);
+    } else if (id) {
+        identity_free(id);
     }
     th_arena_close(&arena);
     return ok ? TH_OK
@@ -108,14 +164,8 @@ void th_identities_free(th_server *server)
         if (serving[i] == server)
             serving[i] = NULL;
     pthread_mutex_unlock(&serving_lock);
-    for (size_t i = 0; i < server->identity_count; i++) {
-        identity *id = server->identities[i];
-        for (unsigned k = 0; k < id->chain_n; k++)
-            gnutls_pcert_deinit(&id->chain[k]);
-        gnutls_privkey_deinit(id->key);
-        th_free(id->pem);
-        th_free(id);
-    }
+    for (size_t i = 0; i < server->identity_count; i++)
+        identity_free(server->identities[i]);
     server->identity_count = 0;
     th_free(server->trust_pem);
     server->trust_pem = NULL;
