@@ -592,6 +592,7 @@ static void csv_is_read_alike_from_any_pieces(void **state)
         {"a\rb\n", "1:[a\rb] "},
         {"\xFF,a\nb\n", "1:!not-utf8 2:[b] "},
         {"中,文\n", "1:[中][文] "},
+        {"\xE4,\xB8\xAD\nb\n", "1:!not-utf8 2:[b] "}, /* halves of one character in two fields */
         {"\"a\"\r\n\"b\"", "1:[a] 2:[b] "},
     };
     th_arena arena;

@@ -6,7 +6,8 @@
 static th_status broken(th_error *error, const char *zh, const char *en)
 {
     th_fail(error, TH_UNAVAILABLE, "answer-invalid", zh, en);
-    error->http = 502;
+    if (error)
+        error->http = 502;
     return TH_UNAVAILABLE;
 }
 

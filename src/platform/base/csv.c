@@ -54,9 +54,10 @@ static void record_end(th_csv *csv)
     for (size_t i = 0; i < csv->fields; i++) {
         fields[i] = (th_str){csv->bytes + from, csv->ends[i] - from};
         from = csv->ends[i];
+        /* Each by itself: two halves of a character in neighbouring fields would make a whole one together. */
+        if (!csv->problem && !th_utf8_valid(fields[i]))
+            csv->problem = "not-utf8";
     }
-    if (!csv->problem && !th_utf8_valid((th_str){csv->bytes, csv->n}))
-        csv->problem = "not-utf8";
     if (csv->problem)
         csv->record(csv->ctx, csv->record_line, fields, csv->fields, TH_INVALID, csv->problem);
     else if (!blank)

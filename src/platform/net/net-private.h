@@ -13,12 +13,13 @@
 
 enum { TH_ROUTES_MAX = 512, TH_MOUNTS_MAX = 32, TH_REPLY_HEADERS_MAX = 12, TH_HEADERS_MAX = 64, TH_IDENTITIES_MAX = 32 };
 
+typedef enum th_conn_phase_of { TH_CONN_IDLE, TH_CONN_HEAD, TH_CONN_BODY, TH_CONN_ANSWER } th_conn_phase_of;
 typedef struct th_conn th_conn;
 /* One TCP connection, kept for its deadlines and its TLS key. */
 struct th_conn {
     th_server *server;
     int fd;
-    enum { TH_CONN_IDLE, TH_CONN_HEAD, TH_CONN_BODY, TH_CONN_ANSWER } phase;
+    th_conn_phase_of phase;
     int64_t since_us;
     char pin[52];
     bool pin_known;
@@ -95,7 +96,7 @@ bool th_static_serve(th_rq *r);
 /* sweep.c */
 void th_conn_notify(void *cls, struct MHD_Connection *connection, void **socket_context,
                     enum MHD_ConnectionNotificationCode code);
-void th_conn_phase(th_rq *r, int phase);
+void th_conn_phase(th_rq *r, th_conn_phase_of phase);
 TH_MUST_USE th_status th_sweeper_start(th_server *server);
 void th_sweeper_stop(th_server *server);
 /* sse.c */

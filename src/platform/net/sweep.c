@@ -43,7 +43,7 @@ void th_conn_notify(void *cls, struct MHD_Connection *connection, void **socket_
     *socket_context = NULL;
 }
 
-void th_conn_phase(th_rq *r, int phase)
+void th_conn_phase(th_rq *r, th_conn_phase_of phase)
 {
     if (!r->conn)
         return;

@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+typedef enum totp_step { PENDING, CONFIRMED, REMOVED } totp_step;
 typedef struct totp_change {
     th_change change;
     th_request *rq;
     th_value sealed;
-    enum { PENDING, CONFIRMED, REMOVED } what;
+    totp_step what;
 } totp_change;
 
 static th_status totp_apply(th_change *change, th_db *db, th_error *error)
@@ -32,7 +33,7 @@ static void totp_reply(th_change *change, th_status status, const th_error *erro
     th_request_finish(t->rq);
 }
 
-static th_handled totp_submit(th_request *rq, int what, th_value sealed)
+static th_handled totp_submit(th_request *rq, totp_step what, th_value sealed)
 {
     th_people *people = rq->module;
     totp_change *t = th_alloc(&rq->arena, sizeof *t);
