@@ -12,6 +12,7 @@ typedef struct role_words {
 static const role_words roles[] = {
     {"citizen", "群众 citizen", "/", "办事、我的办件、谁查过我的信息 apply, my cases, who looked", 1},
     {"clerk", "窗口 clerk", "/desk", "受理、审核、送达 work-list and decisions", 2},
+    {"head", "负责人 head of office", "/desk", "延期、撤销、复议 extend, annul, reconsider", 2},
     {"duty", "值班 duty officer", "/wall", "区域运行 the region's state", 0},
     {"accountant", "会计 accountant", "/operator", "往来账目（后续版本）accounts (to come)", 0},
     {"operator", "运维 operator", "/operator", "成员、信任、授权、链路、日志 members, trust, grants, links, journal", 0},
@@ -58,7 +59,7 @@ static void roles_print(const th_up *up)
 {
     size_t decided = node_of(up, th_json_str(th_json_get(up->root, "tour"), "household"), up->n > 2 ? 2 : 0);
     printf("\n  ");
-    th_print_padded("角色 role", 20);
+    th_print_padded("角色 role", 24);
     th_print_padded("登录名 login", 14);
     th_print_padded("在此登录 sign in at", 40);
     printf("做什么 what for\n");
@@ -69,7 +70,7 @@ static void roles_print(const th_up *up)
         if (!account)
             continue;
         printf("  ");
-        th_print_padded(roles[i].title, 20);
+        th_print_padded(roles[i].title, 24);
         snprintf(text, sizeof text, "%.*s", TH_FMT(th_json_str(account, "login")));
         th_print_padded(text, 14);
         snprintf(text, sizeof text, "%s%s", up->nodes[at].portal, roles[i].page);

@@ -62,8 +62,8 @@ test('first start: every portal and a sign-in of every role, all of them true; C
     assert.ok(r.said.includes(code) && r.said.includes(portal(i)), r.said)
     assert.equal((await fetch(`${portal(i)}/readyz`)).status, 200)
   }
-  const rows = r.said.split('\n').flatMap((line) => [...line.matchAll(/^ {2}(\S+ (?:citizen|clerk|duty officer|accountant|operator|auditor)) +(\S+) +(http:\/\/127\.0\.0\.1:\d+)/g)])
-  assert.equal(rows.length, 6, r.said)
+  const rows = r.said.split('\n').flatMap((line) => [...line.matchAll(/^ {2}(\S+ (?:citizen|clerk|head of office|duty officer|accountant|operator|auditor)) +(\S+) +(http:\/\/127\.0\.0\.1:\d+)/g)])
+  assert.equal(rows.length, 7, r.said)
   for (const [, role, login, url] of rows) assert.equal((await new Client(url).signIn(login, password)).status, 200, `${role} ${login} ${url}`)
   assert.match(r.said, /密码 password.*：tonghui-demo/)
   assert.equal(running(join(dir, 'a')).length, 5)

@@ -33,6 +33,7 @@ export const citizen = {
   'role.citizen': ['办事群众', 'Citizen'],
   'role.clerk': ['窗口人员', 'Clerk'],
   'role.duty': ['值班员', 'Duty officer'],
+  'role.head': ['部门负责人', 'Head of office'],
   'role.accountant': ['会计', 'Accountant'],
   'role.operator': ['运维人员', 'Operator'],
   'role.auditor': ['审计人员', 'Auditor'],
