@@ -50,6 +50,10 @@ int64_t th_case_due_us(const th_cases *cases, const th_case_item *item, int64_t 
 th_str th_item_owner(const th_case_item *item, const th_json *form);
 TH_MUST_USE th_status th_items_load(th_cases *cases, const th_case_file *files, size_t n, th_error *error);
 
+/* item_merge.c: a row of a member's list over the basic catalogue; the item lives in the arena. */
+TH_MUST_USE th_status th_item_merge(const th_json *basic, const th_json *list, const th_json *row, th_arena *arena, const th_json **ret_item,
+                                    th_error *error);
+
 /* form.c */
 TH_MUST_USE th_status th_form_check(const th_cases *cases, const th_case_item *item, const th_json *form, th_error *error);
 TH_MUST_USE th_status th_form_schema_check(const th_json *schema, th_error *error); /* is it one that th_form_check knows whole? */

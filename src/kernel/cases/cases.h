@@ -11,7 +11,7 @@
  */
 #ifndef TH_KERNEL_CASES_H
 #define TH_KERNEL_CASES_H
-#include "kernel/cases/clock.h"
+#include "kernel/cases/items.h"
 #include "kernel/records/records.h"
 #include "platform/people/people.h"
 
@@ -50,6 +50,13 @@ typedef struct th_item_evidence {
 } th_item_evidence;
 typedef struct th_case_item {
     th_str code, title_zh, title_en, office;
+    th_str kind;       /* "01" … "10", "20" */
+    th_str topic;      /* of the basic catalogue: the same item at several members; absent for an item of its own */
+    bool listed;       /* shown among what can be applied for */
+    int64_t version;
+    bool published;
+    int32_t valid_from, valid_to; /* days */
+    char hash[2 * TH_HASH_SIZE + 1]; /* SHA-256 of the canonical definition: what the region's list signs */
     th_str owner;      /* the member that decides; absent when the form says which: */
     th_str owner_from; /* name of the form's field that holds the member's code */
     int64_t limit_days; /* promised */
@@ -58,7 +65,10 @@ typedef struct th_case_item {
     const th_item_evidence *evidence;
     size_t evidence_count;
 } th_case_item;
-const th_case_item *th_cases_item(const th_cases *cases, th_str code); /* NULL when unknown */
+const th_case_item *th_cases_item(const th_cases *cases, th_str code); /* the version in force, else the newest; NULL when unknown */
+const th_case_item *th_cases_item_version(const th_cases *cases, th_str code, int64_t version);
+bool th_item_in_force(const th_case_item *item, int32_t day);
+/* All, every version, by code and then the newest first. */
 size_t th_cases_items(const th_cases *cases, const th_case_item **ret_items);
 const th_calendar *th_cases_calendar(const th_cases *cases);
 const th_clock_rules *th_cases_clock_rules(const th_cases *cases);
