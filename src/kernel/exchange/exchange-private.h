@@ -167,7 +167,7 @@ TH_MUST_USE th_status th_outbox_settle(th_db *db, const char *peer, int64_t seq,
                                        th_error *error);
 TH_MUST_USE th_status th_outbox_retry(th_exchange *ex, th_db *db, const char *peer, const th_item *item, int64_t now_us,
                                       th_error *error);
-/* True when the effect is new; false when (origin, sequence) was applied before. */
+/* True when the effect is new; false when (origin, sequence, id) was applied before. */
 TH_MUST_USE th_status th_inbox_admit(th_db *db, const th_message *message, int64_t now_us, bool *ret_new, th_error *error);
 
 /* retention.c */

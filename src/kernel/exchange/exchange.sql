@@ -123,14 +123,15 @@ CREATE TABLE exchange_outbox_sequence (
     last BIGINT NOT NULL
 );
 
--- Effects that arrived: (origin, sequence) makes them exactly once.
+-- Effects that arrived: (origin, sequence, id) makes them exactly once. The id, because an origin restored from a backup counts again what
+-- it had counted before, for other messages.
 -- distribute: origin
 CREATE TABLE exchange_inbox (
     origin TEXT NOT NULL,
     seq BIGINT NOT NULL,
     id TEXT NOT NULL,
     at BIGINT NOT NULL,
-    PRIMARY KEY (origin, seq)
+    PRIMARY KEY (origin, seq, id)
 );
 
 -- Consents that their givers took back.

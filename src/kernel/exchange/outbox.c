@@ -185,7 +185,7 @@ th_status th_inbox_admit(th_db *db, const th_message *m, int64_t now_us, bool *r
     th_value values[] = {th_v_text(th_str_of(m->from)), th_v_int(m->sequence), th_v_text(th_str_of(m->id)), th_v_int(now_us)};
     th_status status = th_db_exec(db,
                                   "INSERT INTO exchange_inbox (origin, seq, id, at) VALUES (?1, ?2, ?3, ?4) "
-                                  "ON CONFLICT (origin, seq) DO NOTHING",
+                                  "ON CONFLICT (origin, seq, id) DO NOTHING",
                                   values, 4, &changed, error);
     if (!status)
         *ret_new = changed == 1;
