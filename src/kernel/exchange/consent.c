@@ -119,17 +119,32 @@ static bool body_read(const th_json *json, th_arena *arena, th_consent *c)
            c->expires_us - c->issued_us <= TH_CONSENT_DAYS_MAX * TH_DAY_US;
 }
 
+static th_status token_read(th_str token, th_arena *arena, th_consent *ret_consent, th_str *ret_body, th_str *ret_signature, th_error *error)
+{
+    th_str rest = token, body64, sig64;
+    const th_json *json;
+    if (token.n > TOKEN_MAX || !th_str_cut(&rest, '.', &body64) || !th_str_cut(&rest, '.', &sig64) || rest.n ||
+        th_unbase64url(arena, body64, ret_body) || th_unbase64url(arena, sig64, ret_signature) ||
+        th_json_parse(*ret_body, arena, &json, NULL) || !body_read(json, arena, ret_consent))
+        return malformed(error);
+    return TH_OK;
+}
+
+th_status th_consent_look(th_str token, th_arena *arena, th_consent *ret_consent, th_error *error)
+{
+    th_str body, signature;
+    *ret_consent = (th_consent){0};
+    return token_read(token, arena, ret_consent, &body, &signature, error);
+}
+
 th_status th_consent_read(th_str token, const th_trust *trust, th_arena *arena, th_consent *ret_consent, th_error *error)
 {
-    th_str rest = token, body64, sig64, body, signature;
-    const th_json *json;
+    th_str body, signature;
     th_consent c = {0};
     const th_member_key *key;
-    if (token.n > TOKEN_MAX || !th_str_cut(&rest, '.', &body64) || !th_str_cut(&rest, '.', &sig64) || rest.n ||
-        th_unbase64url(arena, body64, &body) || th_unbase64url(arena, sig64, &signature) || th_json_parse(body, arena, &json, NULL) ||
-        !body_read(json, arena, &c))
-        return malformed(error);
-    th_status status = th_trust_key(trust, c.home, c.kid, TH_USE_MESSAGE, c.issued_us, &key, error);
+    th_status status = token_read(token, arena, &c, &body, &signature, error);
+    if (!status)
+        status = th_trust_key(trust, c.home, c.kid, TH_USE_MESSAGE, c.issued_us, &key, error);
     if (status)
         return status;
     th_buf message;

@@ -25,6 +25,8 @@ typedef struct th_consent {
 /* `consent` filled in but for id, salt and hash, which are made here from `id_number`. */
 TH_MUST_USE th_status th_consent_make(th_consent *consent, th_str id_number, const th_key *key, const th_env *env,
                                       th_arena *arena, th_str *ret_token, th_error *error);
+/* What a token of this node's own says, its signature not looked at. */
+TH_MUST_USE th_status th_consent_look(th_str token, th_arena *arena, th_consent *ret_consent, th_error *error);
 /* Structure and signature. TH_INVALID "consent-malformed"; TH_FORBIDDEN "consent-signature" and the key errors of trust. */
 TH_MUST_USE th_status th_consent_read(th_str token, const th_trust *trust, th_arena *arena, th_consent *ret_consent,
                                       th_error *error);
