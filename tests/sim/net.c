@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+static const char proof_mark[] = "\"type\":\"consistency\"";
 static const char gossip_mark[] = "\"type\":\"heads\"";
 
 enum { CONNECT_MS = 2000, CALL_MAX_MS = 15000, INCOMING_MAX = 96 << 20 };
@@ -275,8 +276,9 @@ static void letter_arrives(sim *s, void *ctx, uint64_t tag)
         return;
     }
     if (s->net.deaf && (int)n->member == s->equivocator && l->wire.body.n &&
-        memmem(l->wire.body.p, l->wire.body.n, gossip_mark, sizeof gossip_mark - 1)) {
-        letter_free(l); /* what it does not hear it need not answer */
+        memmem(l->wire.body.p, l->wire.body.n, gossip_mark, sizeof gossip_mark - 1) &&
+        !memmem(l->wire.body.p, l->wire.body.n, proof_mark, sizeof proof_mark - 1)) {
+        letter_free(l); /* what it does not hear it need not answer; who answers no proofs is not found out, only silent */
         return;
     }
     sim_node_busy(n);

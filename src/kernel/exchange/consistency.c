@@ -1,5 +1,6 @@
-/* consistency.c — does a peer's newest head continue the one we verified last? Asked now and then as an ordinary message, so that the
- * question and the answer are journaled too; a proof that fails is a split history. */
+/* consistency.c — does a peer's newest head continue the one we verified last, and any other head of it that was shown to us or to others?
+ * Asked when something happened, as an ordinary message, so that the question and the answer are journaled too; a proof that fails is a
+ * split history. */
 #include "exchange-private.h"
 
 #include <stdlib.h>
@@ -63,8 +64,40 @@ typedef struct question {
     th_arena arena;
     th_exchange *ex;
     th_head old, new;
+    bool aside; /* `old` is no step of the way: the peer's `unproved` */
     char peer[TH_CODE_TEXT];
 } question;
+
+/* A proved step is kept: after a restart the member's history has to continue it. */
+typedef struct keeping {
+    th_change change;
+    th_head newest, verified;
+} keeping;
+
+static th_status keeping_apply(th_change *change, th_db *db, th_error *error)
+{
+    const keeping *k = change->ctx;
+    return th_log_keep(db, &k->newest, &k->verified, error);
+}
+
+static void keeping_reply(th_change *change, th_status status, const th_error *error)
+{
+    (void)status; /* not kept: a later step will be */
+    (void)error;
+    th_free(change->ctx);
+}
+
+static void verified_keep(th_exchange *ex, const th_head *newest, const th_head *verified)
+{
+    keeping *k = th_new(sizeof *k);
+    if (!k)
+        return;
+    k->newest = *newest;
+    k->verified = *verified;
+    k->change = (th_change){.apply = keeping_apply, .reply = keeping_reply, .ctx = k};
+    if (th_writer_submit(ex->writer, &k->change))
+        th_free(k);
+}
 
 static bool path_read(const question *q, th_arena *arena, th_hash *path, size_t max, size_t *ret_n)
 {
@@ -96,32 +129,51 @@ static void split_history(question *q)
                    th_buf_view(&buf));
 }
 
+static bool same_head(const th_head *a, const th_head *b)
+{
+    return a->size == b->size && strcmp(a->log, b->log) == 0 && th_hash_eq(&a->root, &b->root);
+}
+
 static void question_done(th_ask *ask)
 {
     question *q = ask->ctx;
+    th_exchange *ex = q->ex;
     th_hash path[2 * TH_MERKLE_DEPTH];
     size_t n = 0;
     bool answered = ask->status == TH_OK && path_read(q, &q->arena, path, TH_COUNT(path), &n);
     bool held = answered && th_merkle_check_consistency(q->old.suite, q->old.size, &q->old.root, q->new.size, &q->new.root, path,
                                                         n) == TH_OK;
-    bool refused = ask->status == TH_NOT_FOUND || ask->status == TH_INVALID;
-    if ((answered && !held) || refused)
-        split_history(q);
-    pthread_mutex_lock(&q->ex->lock);
-    th_peer *peer = th_peer_find(q->ex, th_str_of(q->peer));
+    bool settled = answered || ask->status == TH_NOT_FOUND || ask->status == TH_INVALID, renewed = false, keep = false;
+    th_head newest = {0};
+    pthread_mutex_lock(&ex->lock);
+    th_peer *peer = th_peer_find(ex, th_str_of(q->peer));
     if (peer) {
-        peer->asking_consistency = false;
-        peer->wants_consistency = peer->wants_consistency || !(answered || refused);
+        newest = peer->state.head;
+        /* A new log since the question: the old one may have lost its end, and says so in the new one's first entry. */
+        renewed = th_log_generation(th_str_of(newest.log)) > th_log_generation(th_str_of(q->new.log));
         /* Alarmed once; from here on the new history is what later heads are held against. */
-        if (answered || refused)
-            peer->verified = q->new;
+        peer->wants_consistency = peer->wants_consistency || !settled;
+        if (q->aside) {
+            peer->asking_unproved = false;
+            if (settled && same_head(&peer->unproved, &q->old))
+                peer->unproved = (th_head){0};
+        } else {
+            peer->asking_consistency = false;
+            keep = settled && !renewed;
+            if (keep)
+                peer->verified = q->new;
+        }
     }
-    pthread_mutex_unlock(&q->ex->lock);
+    pthread_mutex_unlock(&ex->lock);
+    if (settled && !held && !renewed)
+        split_history(q);
+    if (keep)
+        verified_keep(ex, &newest, &q->new);
     th_arena_close(&q->arena);
     th_free(q);
 }
 
-static void question_ask(th_exchange *ex, const char *code, const th_head *old, const th_head *new)
+static void question_ask(th_exchange *ex, const char *code, const th_head *old, const th_head *new, bool aside)
 {
     question *q = th_new(sizeof *q);
     th_error error = {0};
@@ -131,6 +183,7 @@ static void question_ask(th_exchange *ex, const char *code, const th_head *old, 
     q->ex = ex;
     q->old = *old;
     q->new = *new;
+    q->aside = aside;
     memcpy(q->peer, code, sizeof q->peer);
     q->ask = (th_ask){.provider = th_str_of(q->peer),
                       .type = TH_STR("consistency"),
@@ -139,39 +192,56 @@ static void question_ask(th_exchange *ex, const char *code, const th_head *old, 
                       .done = question_done,
                       .arena = &q->arena,
                       .ctx = q};
-    if (!q->ask.body.p || th_exchange_ask(ex, &q->ask, 1, &error)) {
-        pthread_mutex_lock(&ex->lock);
-        th_peer *peer = th_peer_find(ex, th_str_of(code));
-        if (peer) {
-            peer->asking_consistency = false;
-            peer->wants_consistency = true;
-        }
-        pthread_mutex_unlock(&ex->lock);
-        th_arena_close(&q->arena);
-        th_free(q);
+    if (q->ask.body.p && th_exchange_ask(ex, &q->ask, 1, &error) == TH_OK)
+        return;
+    q->ask.status = TH_UNAVAILABLE;
+    question_done(&q->ask);
+}
+
+/* What to ask of one peer now; under lock. */
+typedef struct wanted_proofs {
+    bool step, aside, first;
+    th_head verified, unproved, newest;
+} wanted_proofs;
+
+static void proofs_choose(th_peer *peer, int64_t now, wanted_proofs *w)
+{
+    w->newest = peer->state.head;
+    w->verified = peer->verified;
+    w->unproved = peer->unproved;
+    if (w->newest.size && (!w->verified.size || strcmp(w->verified.log, w->newest.log) != 0)) {
+        w->verified = peer->verified = w->newest; /* the first head of a log: everything later must continue it */
+        w->first = true;
+        return;
     }
+    if (w->unproved.size && strcmp(w->unproved.log, w->newest.log) != 0)
+        peer->unproved = w->unproved = (th_head){0};
+    if (!peer->wants_consistency || !peer->state.up || llabs(now - peer->consistency_at_us) < ASK_EVERY_S * TH_SECOND_US)
+        return;
+    w->step = w->newest.size > w->verified.size && !peer->asking_consistency;
+    w->aside = w->unproved.size && w->unproved.size < w->newest.size && !peer->asking_unproved;
+    if (!w->step && !w->aside)
+        return;
+    peer->wants_consistency = false;
+    peer->consistency_at_us = now;
+    peer->asking_consistency = peer->asking_consistency || w->step;
+    peer->asking_unproved = peer->asking_unproved || w->aside;
 }
 
 void th_consistency_tick(th_exchange *ex)
 {
     int64_t now = th_now_us(&ex->env);
     for (size_t i = 0; i < ex->peer_count; i++) {
-        th_head old, new;
-        bool ask = false;
+        wanted_proofs w = {0};
         th_peer *peer = &ex->peers[i];
         pthread_mutex_lock(&ex->lock);
-        new = peer->state.head;
-        old = peer->verified;
-        if (new.size && (!old.size || strcmp(old.log, new.log) != 0)) {
-            peer->verified = new; /* the first head of a log: everything later must continue it */
-        } else if (new.size > old.size && peer->wants_consistency && peer->state.up && !peer->asking_consistency &&
-                   llabs(now - peer->consistency_at_us) >= ASK_EVERY_S * TH_SECOND_US) {
-            ask = peer->asking_consistency = true;
-            peer->wants_consistency = false;
-            peer->consistency_at_us = now;
-        }
+        proofs_choose(peer, now, &w);
         pthread_mutex_unlock(&ex->lock);
-        if (ask)
-            question_ask(ex, peer->code, &old, &new);
+        if (w.first)
+            verified_keep(ex, &w.newest, &w.newest);
+        if (w.step)
+            question_ask(ex, peer->code, &w.verified, &w.newest, false);
+        if (w.aside)
+            question_ask(ex, peer->code, &w.unproved, &w.newest, true);
     }
 }

@@ -56,6 +56,8 @@ typedef struct th_peer {
     int64_t budget_at_us;
     int64_t budget;
     th_head verified;        /* the newest head that was proved to continue all earlier ones */
+    th_head unproved;        /* another of the same log, told by somebody or overtaken before it was proved; size 0 = none waits */
+    bool asking_unproved;
     bool asking_consistency, wants_consistency; /* wants: its log has grown by more than gossip and proofs, or others say so */
     bool skew_alarmed;
     int64_t consistency_at_us;
@@ -95,7 +97,6 @@ struct th_exchange {
     th_grant_budget grant_budgets[TH_GRANT_BUDGETS];
     th_peer peers[TH_MEMBERS_MAX];
     size_t peer_count;
-    bool head_dirty[TH_MEMBERS_MAX];
     int64_t expiry_alarmed; /* version × 100 + days of the last alarm; the link's thread */
     size_t fresh_looks; /* of the access log, not merged yet; the writer's thread only */
     /* committed outbox rows wait for these peers: collected in the transaction, woken after it */
@@ -146,6 +147,9 @@ TH_MUST_USE th_status th_receipt_cut(th_exchange *ex, th_str request, th_str ans
                                      th_arena *arena, th_receipt *ret_receipt);
 
 /* gossip.c */
+/* In a transaction: what is known of a member's log, so that a restart forgets neither its newest head nor what was proved. `verified` NULL = as
+ * it was. */
+TH_MUST_USE th_status th_log_keep(th_db *db, const th_head *newest, const th_head *verified, th_error *error);
 void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bool by_its_owner);
 void th_gossip_line(th_exchange *ex, th_peer *peer, th_arena *arena, th_str *ret_body); /* absent when nothing is new */
 bool th_gossip_due(const th_exchange *ex, const th_peer *peer, int64_t now_us); /* under lock */

@@ -141,7 +141,7 @@ CREATE TABLE exchange_revoked (
     at BIGINT NOT NULL
 );
 
--- Tree heads of all members as seen, whoever told them.
+-- Tree heads that contradict each other, as shown: the evidence.
 -- distribute: log
 CREATE TABLE exchange_head (
     log TEXT NOT NULL,
@@ -170,3 +170,13 @@ CREATE TABLE exchange_alarm (
 ALTER TABLE exchange_alarm ADD COLUMN handled_at BIGINT;
 ALTER TABLE exchange_alarm ADD COLUMN handled_by TEXT;
 ALTER TABLE exchange_alarm ADD COLUMN note TEXT;
+
+-- migration 3: what is known of the logs of others: their newest head, and the one up to which their history was proved to be one
+
+-- distribute: log
+CREATE TABLE exchange_log (
+    log TEXT PRIMARY KEY,
+    member TEXT NOT NULL,
+    newest TEXT NOT NULL,
+    verified TEXT
+);

@@ -36,6 +36,23 @@ static th_str head_text(const th_head *head, th_arena *arena)
     return th_buf_view(&buf);
 }
 
+th_status th_log_keep(th_db *db, const th_head *newest, const th_head *verified, th_error *error)
+{
+    th_arena arena;
+    char member[TH_CODE_TEXT];
+    if (!th_log_member(th_str_of(newest->log), member))
+        return TH_OK;
+    th_arena_open(&arena, 64 * 1024);
+    th_value values[] = {th_v_text(th_str_of(newest->log)), th_v_text(th_str_of(member)), th_v_text(head_text(newest, &arena)),
+                         th_v_text(verified ? head_text(verified, &arena) : (th_str){NULL, 0})};
+    th_status status = th_db_exec(db,
+                                  "INSERT INTO exchange_log (log, member, newest, verified) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (log) DO "
+                                  "UPDATE SET newest = excluded.newest, verified = COALESCE(excluded.verified, exchange_log.verified)",
+                                  values, TH_COUNT(values), NULL, error);
+    th_arena_close(&arena);
+    return status;
+}
+
 /* Any other root at this size is the proof of two histories: both signed heads stay in the table. */
 static th_status head_apply(th_change *change, th_db *db, th_error *error)
 {
@@ -112,24 +129,31 @@ void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bo
     pthread_mutex_lock(&ex->lock);
     int i = member_index(ex, member);
     if (i >= 0) {
-        th_head *known = &ex->peers[i].state.head;
-        bool same_log = strcmp(known->log, head->log) == 0;
+        th_peer *peer = &ex->peers[i];
+        th_head *known = &peer->state.head;
+        bool same_log = strcmp(known->log, head->log) == 0, proved = peer->verified.size && strcmp(peer->verified.log, head->log) == 0;
         int64_t generation = th_log_generation(th_str_of(head->log)), before = th_log_generation(th_str_of(known->log));
         newer = !known->size || generation > before || (same_log && head->size > known->size);
         renewed = known->size && generation > before;
-        contradiction = same_log && head->size == known->size && !same_root(head, known);
+        contradiction = (same_log && head->size == known->size && !same_root(head, known)) ||
+                        (proved && head->size == peer->verified.size && !same_root(head, &peer->verified));
         /* A smaller tree signed later by its owner: the log went back. An older head told by another is only late. */
         shrunk = same_log && by_its_owner && head->size < known->size && head->at_us > known->at_us;
+        /* What is not on the way from the proved head to the newest is held against it on its own: others' heads, and ours that are
+         * overtaken before anybody proved them. One at a time is enough: a second history shows sooner or later. */
+        const th_head *aside = newer ? known : by_its_owner ? NULL : head;
+        if (aside && same_log && !peer->unproved.size && aside->size && aside->size != (proved ? peer->verified.size : 0) &&
+            (newer || aside->size != known->size)) {
+            peer->unproved = *aside;
+            peer->wants_consistency = peer->wants_consistency || !by_its_owner;
+        }
         if (newer) {
             *known = *head;
-            ex->head_dirty[i] = true;
-            ex->peers[i].wants_consistency = ex->peers[i].wants_consistency || !by_its_owner;
+            peer->wants_consistency = peer->wants_consistency || !by_its_owner;
         }
     }
     pthread_mutex_unlock(&ex->lock);
-    /* Kept: what others tell (that is where a second history shows) and what contradicts. The owner's own stream of heads is
-     * remembered by its newest only, or the table would grow with every batch. */
-    if (contradiction || shrunk || (!by_its_owner && i >= 0))
+    if (contradiction || shrunk)
         head_keep(ex, head, told_by);
     if (contradiction) {
         th_head known;
@@ -232,18 +256,27 @@ th_status th_gossip_apply(void *ctx, th_db *db, const th_message *message, th_ar
     const th_json *heads = th_json_get(message->body, "heads");
     th_buf buf;
     th_head own;
-    (void)db;
+    th_status status = TH_OK;
     if (!heads || heads->type != TH_JSON_ARRAY || heads->count > HEADS_IN_A_LINE)
         return th_fail_field(error, "/body/heads", "type", "须为树头列表", "Must be a list of tree heads");
     th_trust *trust = th_exchange_trust(ex);
-    for (const th_json *h = th_json_first(heads); trust && h; h = th_json_next(heads, h)) {
-        th_head head;
+    for (const th_json *h = th_json_first(heads); trust && h && !status; h = th_json_next(heads, h)) {
+        th_head head, newest = {0};
         char owner[TH_CODE_TEXT];
         if (th_head_read(h, &head, NULL) || th_head_check(&head, trust, NULL) || !th_log_member(th_str_of(head.log), owner))
             continue; /* unsigned gossip is no evidence of anything */
         th_gossip_saw(ex, &head, message->from, strcmp(owner, message->from) == 0);
+        pthread_mutex_lock(&ex->lock);
+        int i = member_index(ex, owner);
+        if (i >= 0)
+            newest = ex->peers[i].state.head;
+        pthread_mutex_unlock(&ex->lock);
+        if (newest.size)
+            status = th_log_keep(db, &newest, NULL, error);
     }
     th_trust_release(trust);
+    if (status)
+        return status;
     th_buf_open(&buf, arena, 4096);
     th_pen pen = th_pen_on(&buf);
     th_pen_object(&pen);
@@ -363,6 +396,12 @@ th_status th_exchange_own_head_seen(th_exchange *ex, const th_head *head, th_err
     return TH_OK;
 }
 
+static bool head_of_text(th_str text, th_arena *arena, th_head *ret_head)
+{
+    const th_json *json;
+    return text.n && th_json_parse(text, arena, &json, NULL) == TH_OK && th_head_read(json, ret_head, NULL) == TH_OK;
+}
+
 th_status th_gossip_open(th_exchange *ex, th_error *error)
 {
     th_db *db;
@@ -372,21 +411,19 @@ th_status th_gossip_open(th_exchange *ex, th_error *error)
     if (status)
         return status;
     th_arena_open(&arena, 16u << 20);
-    status = th_db_select(db, "SELECT log, MAX(size) FROM exchange_head GROUP BY log ORDER BY log", NULL, 0, &arena, &rows, error);
+    status = th_db_select(db, "SELECT member, newest, verified FROM exchange_log ORDER BY log", NULL, 0, &arena, &rows, error);
     for (size_t i = 0; !status && i < rows.n; i++) {
-        const th_value *row;
-        const th_json *json;
-        th_head head;
+        const th_value *row = th_row(&rows, i);
+        th_head newest, verified;
         char member[TH_CODE_TEXT];
-        th_value key[] = {th_row(&rows, i)[0], th_row(&rows, i)[1]};
-        status = th_db_one(db, "SELECT head FROM exchange_head WHERE log = ?1 AND size = ?2 LIMIT 1", key, 2, &arena, &row, error);
-        if (status || th_json_parse(row[0].s, &arena, &json, NULL) || th_head_read(json, &head, NULL) ||
-            !th_log_member(th_str_of(head.log), member))
+        if (!head_of_text(row[1].s, &arena, &newest) || !th_log_member(th_str_of(newest.log), member))
             continue;
         int k = member_index(ex, member);
-        th_head *known = k >= 0 ? &ex->peers[k].state.head : NULL;
-        if (known && th_log_generation(th_str_of(head.log)) > th_log_generation(th_str_of(known->log)))
-            *known = head;
+        th_peer *peer = k >= 0 ? &ex->peers[k] : NULL;
+        if (!peer || th_log_generation(th_str_of(newest.log)) < th_log_generation(th_str_of(peer->state.head.log)))
+            continue;
+        peer->state.head = newest;
+        peer->verified = head_of_text(row[2].s, &arena, &verified) ? verified : newest;
     }
     th_arena_close(&arena);
     th_store_release(ex->store, db);
