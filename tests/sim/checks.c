@@ -144,7 +144,7 @@ static bool node_rests(sim *s, sim_node *n)
     th_trust *trust = th_exchange_trust(n->exchange);
     th_value evil = th_v_text(th_str_of(s->equivocator >= 0 ? sim_codes[s->equivocator] : "-"));
     bool rests = trust->version == s->version && number(db, "SELECT COUNT(*) FROM exchange_outbox WHERE state < 2 AND peer <> ?1", &evil, 1) == 0 &&
-                 number(db, "SELECT COUNT(*) FROM cases_evidence WHERE state = 'waiting'", NULL, 0) == 0;
+                 number(db, "SELECT COUNT(*) FROM cases_evidence WHERE state = 'waiting' AND provider <> ?1", &evil, 1) == 0;
     th_trust_release(trust);
     th_store_release(n->store, db);
     return rests;
