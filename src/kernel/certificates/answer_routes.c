@@ -79,18 +79,38 @@ static th_status object_find(question *q, th_str given)
     return object_fetch(q, uri);
 }
 
+/* The certificate in the header, where there is one. */
+static th_status chain_read(question *q, th_str *ret_der, th_key **ret_key)
+{
+    const th_json *first = th_json_at(th_json_get(q->jws.header, "x5c"), 0);
+    if (!first || first->type != TH_JSON_STRING || th_unbase64(&q->rq->arena, first->text, ret_der))
+        return TH_NOT_FOUND;
+    return th_x509_key(*ret_der, ret_key);
+}
+
+/* The key is looked up by its id; a header with a certificate alone names it by that. */
+static th_str kid_find(question *q)
+{
+    char kid[TH_KID_TEXT];
+    th_str der;
+    th_key *named;
+    if (q->jws.kid.n || chain_read(q, &der, &named))
+        return q->jws.kid;
+    th_kid_of(named, kid);
+    th_key_close(named);
+    return th_str_keep(&q->rq->arena, th_str_of(kid));
+}
+
 /* x509_hash names a certificate: it must be the one in the header, and its key the member's. */
 static th_status client_check(question *q, const th_key *key)
 {
     th_error *error = &q->rq->error;
-    th_arena *arena = &q->rq->arena;
     char text[48];
     th_str der;
     th_key *named;
     if (!th_str_starts(q->client, "x509_hash:"))
         return th_str_is(q->client, q->verifier->code) ? TH_OK : th_fail(error, TH_FORBIDDEN, "unknown-verifier", "验证方身份不明", "The verifier is not known");
-    const th_json *chain = th_json_get(q->jws.header, "x5c");
-    if (!chain || th_unbase64(arena, th_json_at(chain, 0) ? th_json_at(chain, 0)->text : (th_str){NULL, 0}, &der) || th_x509_key(der, &named))
+    if (chain_read(q, &der, &named))
         return th_fail(error, TH_FORBIDDEN, "unknown-verifier", "验证方证书不合法", "The verifier's certificate is not acceptable");
     bool same = th_str_eq(th_key_public(named), th_key_public(key));
     th_key_close(named);
@@ -118,7 +138,7 @@ static th_status object_check(question *q)
     if (!status && !th_str_is(q->jws.typ, "oauth-authz-req+jwt"))
         status = th_fail(error, TH_INVALID, "request-type", "不是证照出示请求（typ）", "This is no request for a certificate (typ)");
     if (!status)
-        status = th_certificate_key(q->trust, q->jws.kid, th_now_us(certs->options.env), &q->verifier, &key, error);
+        status = th_certificate_key(q->trust, kid_find(q), th_now_us(certs->options.env), &q->verifier, &key, error);
     if (!status)
         status = th_jws_check(&q->jws, key, error);
     if (!status && (th_json_parse(q->jws.payload, arena, &q->payload, NULL) || q->payload->type != TH_JSON_OBJECT))
