@@ -281,17 +281,14 @@ static th_status answered_apply(th_change *change, th_db *db, th_error *error)
     char log[TH_LOG_TEXT];
     uint8_t id[TH_ID_BYTES];
     th_status status = TH_OK;
-    th_value *values = th_alloc_array(&b->arena, b->n * 3, sizeof *values);
-    uint8_t(*ids)[TH_ID_BYTES] = th_alloc_array(&b->arena, b->n, sizeof *ids);
-    if (!values || !ids)
+    th_id *ids = th_alloc_array(&b->arena, b->n, sizeof *ids);
+    if (!ids)
         return TH_NO_MEMORY;
     TH_ASSERT(th_uuid_bytes(th_str_of(b->batch_id), id));
     for (size_t i = 0; !status && i < b->n; i++) {
         status = entry_stage(b, i, at, error);
-        TH_ASSERT(th_uuid_bytes(th_str_of(b->items[i]->id), ids[i]));
-        values[3 * i] = th_v_blob(ids[i], TH_ID_BYTES);
-        values[3 * i + 1] = th_v_blob(id, TH_ID_BYTES);
-        values[3 * i + 2] = th_v_int((int64_t)i);
+        TH_ASSERT(th_uuid_bytes(th_str_of(b->items[i]->id), ids[i].bytes));
+        ids[i].line = (uint16_t)i;
     }
     th_journal_log(b->ex->journal, log);
     th_str request = b->outgoing.wire.body;
@@ -304,10 +301,7 @@ static th_status answered_apply(th_change *change, th_db *db, th_error *error)
                             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                             row, TH_COUNT(row), NULL, error);
     if (!status)
-        status = th_db_exec_many(db,
-                                 "INSERT INTO exchange_sent (id, batch, line) VALUES (?1, ?2, ?3) "
-                                 "ON CONFLICT (id) DO UPDATE SET batch = excluded.batch, line = excluded.line",
-                                 values, 3, b->n, error);
+        status = th_ids_put(db, TH_IDS_SENT, TH_STR(""), id, ids, b->n, &b->arena, error);
     if (!status && b->has_outbox)
         status = outbox_rows(b, db, at, error);
     return status;

@@ -186,6 +186,21 @@ void th_consistency_read(void *ctx, th_db *db, const th_message *const *messages
 TH_MUST_USE th_status th_consent_revoked_apply(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer,
                                                th_error *error);
 
+/* ids.c: which message lies in which batch. `ids` is put in order. */
+typedef enum th_ids_kind { TH_IDS_SENT, TH_IDS_SEEN } th_ids_kind;
+typedef struct th_id {
+    uint8_t bytes[TH_ID_BYTES];
+    const th_hash *leaf; /* put, seen: of the message's line */
+    void *ctx;           /* free for the caller */
+    uint16_t line;       /* put: its line in the batch; look: the same, when known */
+    bool known;          /* look: the rest is set */
+    uint8_t batch[TH_ID_BYTES];
+    th_hash known_leaf;
+} th_id;
+TH_MUST_USE th_status th_ids_put(th_db *db, th_ids_kind kind, th_str origin, const uint8_t batch[TH_ID_BYTES], th_id *ids, size_t n,
+                                 th_arena *arena, th_error *error);
+TH_MUST_USE th_status th_ids_look(th_db *db, th_ids_kind kind, th_str origin, th_id *ids, size_t n, th_error *error);
+
 /* access.c: what this node looked up about a person, newest first; texts live in the arena. */
 typedef struct th_look {
     char log[TH_LOG_TEXT];

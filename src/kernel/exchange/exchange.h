@@ -226,6 +226,11 @@ TH_MUST_USE th_status th_exchange_alarms(th_db *db, th_arena *arena, th_alarm **
 TH_MUST_USE th_status th_exchange_lines(th_exchange *exchange, th_db *db, th_str id, th_arena *arena, th_str *ret_message,
                                         th_str *ret_answer, th_error *error);
 
+/* Where a message's entry stands in this node's journal: of one that it asked (`origin` NULL), or that member `origin` asked it.
+ * TH_NOT_FOUND. */
+TH_MUST_USE th_status th_exchange_place(th_db *db, const char *origin, th_str id, th_arena *arena, th_str *ret_log,
+                                        uint64_t *ret_index, th_error *error);
+
 /* The store is a backup's: once, before anything is appended. The old log ends and a new one begins, with a statement of loss as its first
  * entry; its number is the clock's, so that restoring one backup twice opens two logs and what peers saw beyond it is no fork. Blocks. */
 TH_MUST_USE th_status th_exchange_restored(th_exchange *exchange, th_error *error);

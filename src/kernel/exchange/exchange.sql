@@ -42,24 +42,27 @@ CREATE TABLE exchange_batch (
     answer BLOB
 );
 
--- Which message of which member was answered where: the idempotency of providers. Ids are each member's own: one member can neither
--- take up another's ids nor fetch another's stored answers.
+-- Which messages of which member were answered where: the idempotency of providers. Ids are each member's own: one member can neither
+-- take up another's ids nor fetch another's stored answers. A row holds the ids of a batch that were made within a second, see ids.c.
 -- distribute: origin
 CREATE TABLE exchange_seen (
     origin TEXT NOT NULL,
-    id BLOB NOT NULL,
-    leaf BLOB NOT NULL,
+    last BLOB NOT NULL,
     batch BLOB NOT NULL,
-    line BIGINT NOT NULL,
-    PRIMARY KEY (origin, id)
+    first BLOB NOT NULL,
+    ids BLOB NOT NULL,
+    PRIMARY KEY (origin, last, batch)
 );
 
--- Which message was asked where: the way to its receipts.
--- distribute: id
+-- Which messages this node asked, and where they lie: the way to their receipts. origin is empty.
+-- distribute: origin
 CREATE TABLE exchange_sent (
-    id BLOB PRIMARY KEY,
+    origin TEXT NOT NULL,
+    last BLOB NOT NULL,
     batch BLOB NOT NULL,
-    line BIGINT NOT NULL
+    first BLOB NOT NULL,
+    ids BLOB NOT NULL,
+    PRIMARY KEY (origin, last, batch)
 );
 
 -- Who looked at people's data here; one row a batch, see access.c. first: index of the batch's first journal entry. lines: one a journal

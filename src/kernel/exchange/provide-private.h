@@ -16,7 +16,7 @@ typedef struct th_served {
     th_str final_line;     /* the answer line as sent */
     bool stored;           /* an earlier answer is given again */
     uint8_t id_bytes[TH_ID_BYTES]; /* of message.id */
-    const th_value *seen;  /* its row of exchange_seen, NULL = new; set in the writer's transaction */
+    const th_id *seen;     /* where it was answered before, NULL = new; set in the writer's transaction */
     char subject[33];
     th_hash private_hash;
 } th_served;

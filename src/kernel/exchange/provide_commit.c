@@ -40,16 +40,14 @@ static th_status problem_line(const char *id, th_status status, const char *type
 
 /* ---- stored answers ---- */
 
-enum { SEEN_ID, SEEN_LEAF, SEEN_BATCH, SEEN_LINE }; /* columns, as selected */
-
 static th_status stored_answer(th_batch_in *b, th_db *db, th_served *s, th_error *error)
 {
-    const th_value *row, *seen = s->seen;
+    const th_value *row;
     th_arena *arena = &b->incoming->arena;
-    if (seen[SEEN_LEAF].s.n != TH_HASH_SIZE || memcmp(seen[SEEN_LEAF].s.p, s->message.leaf.b, TH_HASH_SIZE) != 0)
+    if (!th_hash_eq(&s->seen->known_leaf, &s->message.leaf))
         return problem_line(s->message.id, TH_CONFLICT, "replayed", "同一编号曾用于不同内容的报文",
                             "This id was used before with other bytes", arena, &s->final_line);
-    th_value key = seen[SEEN_BATCH];
+    th_value key = th_v_blob(s->seen->batch, TH_ID_BYTES);
     th_status status = th_db_one(db, "SELECT answer FROM exchange_batch WHERE id = ?1", &key, 1, arena, &row, error);
     if (status == TH_NOT_FOUND || (!status && !row[0].s.n))
         return problem_line(s->message.id, TH_CONFLICT, "answer-erased", "该报文已答复，答复已按期删除",
@@ -57,80 +55,33 @@ static th_status stored_answer(th_batch_in *b, th_db *db, th_served *s, th_error
     if (status)
         return status;
     th_str rest = row[0].s, line = {NULL, 0};
-    for (int64_t k = 0; k <= seen[SEEN_LINE].i; k++)
+    for (unsigned k = 0; k <= s->seen->line; k++)
         if (!th_str_cut(&rest, '\n', &line))
             return th_fail(error, TH_CORRUPT, "stored-answer", "存储的答复不完整", "The stored answer is incomplete");
     s->final_line = line;
     return TH_OK;
 }
 
-static const th_value *seen_in(const th_rows *rows, const uint8_t id[TH_ID_BYTES])
-{
-    size_t low = 0, high = rows->n;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        const th_value *row = th_row(rows, middle);
-        int order = row[SEEN_ID].s.n == TH_ID_BYTES ? memcmp(row[SEEN_ID].s.p, id, TH_ID_BYTES) : -1;
-        if (order == 0)
-            return row;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
-/* One by one: ids spread over much that was seen. */
-static th_status seen_each(th_batch_in *b, th_db *db, th_error *error)
-{
-    th_arena *arena = &b->incoming->arena;
-    th_value *ids = th_alloc_array(arena, b->n * 2, sizeof *ids);
-    th_rows *rows = th_alloc_array(arena, b->n, sizeof *rows);
-    if (!ids || !rows)
-        return TH_NO_MEMORY;
-    for (size_t i = 0; i < b->n; i++) {
-        ids[2 * i] = th_v_text(th_str_of(b->envelope.from));
-        ids[2 * i + 1] = th_v_blob(b->served[i].id_bytes, TH_ID_BYTES);
-    }
-    th_status status = th_db_select_many(db, "SELECT id, leaf, batch, line FROM exchange_seen WHERE origin = ?1 AND id = ?2", ids, 2, b->n,
-                                         arena, rows, error);
-    for (size_t i = 0; !status && i < b->n; i++)
-        b->served[i].seen = rows[i].n ? th_row(&rows[i], 0) : NULL;
-    return status;
-}
-
-/* Which ids were answered before? A member's ids ascend with time: those of a batch lie close together, and next to nothing that was
- * seen lies between the first and the last of them, so that one look answers for all. */
+/* Which ids were answered before? */
 static th_status seen_look_up(th_batch_in *b, th_db *db, th_error *error)
 {
-    th_rows rows;
-    const uint8_t *low = NULL, *high = NULL;
+    th_id *ids = th_alloc_array(&b->incoming->arena, b->n, sizeof *ids);
+    size_t n = 0;
+    if (!ids)
+        return TH_NO_MEMORY;
     for (size_t i = 0; i < b->n; i++) {
-        const uint8_t *id = b->served[i].id_bytes;
-        b->served[i].seen = NULL;
-        if (!b->served[i].message.id[0])
+        th_served *s = &b->served[i];
+        s->seen = NULL;
+        if (!s->message.id[0])
             continue;
-        low = !low || memcmp(id, low, TH_ID_BYTES) < 0 ? id : low;
-        high = !high || memcmp(id, high, TH_ID_BYTES) > 0 ? id : high;
+        memcpy(ids[n].bytes, s->id_bytes, TH_ID_BYTES);
+        ids[n++].ctx = s;
     }
-    if (!low)
-        return TH_OK;
-    int64_t most = 4 * (int64_t)b->n + 64;
-    th_value range[] = {th_v_text(th_str_of(b->envelope.from)), th_v_blob(low, TH_ID_BYTES), th_v_blob(high, TH_ID_BYTES),
-                        th_v_int(most)};
-    th_status status = th_db_select(db,
-                                    "SELECT id, leaf, batch, line FROM exchange_seen WHERE origin = ?1 AND id BETWEEN ?2 AND ?3 "
-                                    "ORDER BY id LIMIT ?4",
-                                    range, 4, &b->incoming->arena, &rows, error);
-    if (status)
-        return status;
-    if ((int64_t)rows.n == most)
-        return seen_each(b, db, error);
-    for (size_t i = 0; rows.n && i < b->n; i++)
-        if (b->served[i].message.id[0])
-            b->served[i].seen = seen_in(&rows, b->served[i].id_bytes);
-    return TH_OK;
+    th_status status = n ? th_ids_look(db, TH_IDS_SEEN, th_str_of(b->envelope.from), ids, n, error) : TH_OK;
+    for (size_t i = 0; !status && i < n; i++)
+        if (ids[i].known)
+            ((th_served *)ids[i].ctx)->seen = &ids[i];
+    return status;
 }
 
 /* ---- effects ---- */
@@ -259,28 +210,32 @@ static th_status entry_stage(th_batch_in *b, th_served *s, th_frontier *ret_fron
     return th_journal_stage(b->ex->journal, th_buf_view(&buf), ret_frontier, error);
 }
 
-static th_status batch_rows(th_batch_in *b, th_db *db, th_error *error)
+static th_status seen_rows(th_batch_in *b, th_db *db, th_error *error)
 {
-    th_arena *arena = &b->incoming->arena;
-    th_buf buf;
-    char log[TH_LOG_TEXT];
-    size_t n = 0, fresh = 0;
-    th_value *values = th_alloc_array(arena, b->n * 5, sizeof *values);
-    if (!values)
+    size_t n = 0;
+    th_id *ids = th_alloc_array(&b->incoming->arena, b->n, sizeof *ids);
+    if (!ids)
         return TH_NO_MEMORY;
     for (size_t i = 0; i < b->n; i++) {
-        n += b->served[i].final_line.n + 1;
-        if (b->served[i].stored || b->served[i].passes || !b->served[i].message.id[0] ||
-            (b->served[i].answer.error && strcmp(b->served[i].answer.error->type, "duplicate-id") == 0))
+        const th_served *s = &b->served[i];
+        bool twice = s->answer.error && strcmp(s->answer.error->type, "duplicate-id") == 0;
+        if (s->stored || s->passes || !s->message.id[0] || twice)
             continue;
-        th_value *v = values + fresh++ * 5;
-        v[0] = th_v_text(th_str_of(b->envelope.from));
-        v[1] = th_v_blob(b->served[i].id_bytes, TH_ID_BYTES);
-        v[2] = th_v_blob(b->served[i].message.leaf.b, TH_HASH_SIZE);
-        v[3] = th_v_blob(b->batch_bytes, TH_ID_BYTES);
-        v[4] = th_v_int((int64_t)i);
+        memcpy(ids[n].bytes, s->id_bytes, TH_ID_BYTES);
+        ids[n].leaf = &s->message.leaf;
+        ids[n++].line = (uint16_t)i;
     }
-    th_buf_open(&buf, arena, n + 1);
+    return th_ids_put(db, TH_IDS_SEEN, th_str_of(b->envelope.from), b->batch_bytes, ids, n, &b->incoming->arena, error);
+}
+
+static th_status batch_rows(th_batch_in *b, th_db *db, th_error *error)
+{
+    th_buf buf;
+    char log[TH_LOG_TEXT];
+    size_t n = 0;
+    for (size_t i = 0; i < b->n; i++)
+        n += b->served[i].final_line.n + 1;
+    th_buf_open(&buf, &b->incoming->arena, n + 1);
     for (size_t i = 0; i < b->n; i++) {
         th_buf_str(&buf, b->served[i].final_line);
         th_buf_char(&buf, '\n');
@@ -296,10 +251,7 @@ static th_status batch_rows(th_batch_in *b, th_db *db, th_error *error)
                                   "INSERT INTO exchange_batch (id, peer, direction, at, log, first, request, answer) "
                                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                                   row, TH_COUNT(row), NULL, error);
-    if (!status && fresh)
-        status = th_db_exec_many(db, "INSERT INTO exchange_seen (origin, id, leaf, batch, line) VALUES (?1, ?2, ?3, ?4, ?5)", values,
-                                 5, fresh, error);
-    return status;
+    return status ? status : seen_rows(b, db, error);
 }
 
 /* A batch that acted on nothing still leaves its trace: the digest of what came, and why it was refused. */

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { BODIES_A_CHANGE = 100, IDS_A_CHANGE = 500, REST_S = 60 };
+enum { BODIES_A_CHANGE = 100, ID_ROWS_A_CHANGE = 20, REST_S = 60 };
 
 typedef struct sweeping {
     th_change change;
@@ -61,10 +61,10 @@ static th_status ids_forget(sweeping *s, th_db *db, int64_t now_us, th_error *er
     th_status status = TH_OK;
     for (size_t i = 0; !status && i < s->origin_count; i++) {
         int64_t changed = 0;
-        th_value values[] = {th_v_text(th_str_of(s->origins[i])), id_floor(now_us - TH_ANSWER_DAYS * TH_DAY_US, floor), th_v_int(IDS_A_CHANGE)};
+        th_value values[] = {th_v_text(th_str_of(s->origins[i])), id_floor(now_us - TH_ANSWER_DAYS * TH_DAY_US, floor), th_v_int(ID_ROWS_A_CHANGE)};
         status = th_db_exec(db,
-                            "DELETE FROM exchange_seen WHERE origin = ?1 AND id IN "
-                            "(SELECT id FROM exchange_seen WHERE origin = ?1 AND id < ?2 ORDER BY id LIMIT ?3)",
+                            "DELETE FROM exchange_seen WHERE origin = ?1 AND last IN "
+                            "(SELECT last FROM exchange_seen WHERE origin = ?1 AND last < ?2 ORDER BY last LIMIT ?3)",
                             values, 3, &changed, error);
         s->swept += changed;
     }
