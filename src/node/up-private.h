@@ -26,6 +26,7 @@ typedef struct th_up {
     const th_json *root; /* region.json of the region's folder */
     th_up_node nodes[TH_UP_MAX];
     size_t n;
+    th_str lists[2]; /* signed by all, made when the first node knows its items */
     int lock_fd;
 } th_up;
 

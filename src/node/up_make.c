@@ -1,4 +1,5 @@
 /* up_make.c — the first use of a demonstration region: directories, keys, the signed trust document, and what each node holds. */
+#include "node/lists.h"
 #include "up-private.h"
 
 #include <stdio.h>
@@ -315,6 +316,34 @@ static th_status front_make(th_up *up, const th_up_node *node, th_node *opened, 
 
 /* ---- all of it ---- */
 
+/* Drafted by the first node, signed with every member's key: in a real region each member signs at home. */
+static th_status lists_make(th_up *up, th_node *opened, th_error *error)
+{
+    static const char *const names[] = {"items", "ecerts"};
+    th_status status = TH_OK;
+    for (size_t k = 0; !status && k < TH_COUNT(names); k++) {
+        th_str *document = &up->lists[k];
+        status = th_list_compose(opened, names[k], 1, &up->arena, document, error);
+        for (size_t i = 0; !status && i < up->n; i++) {
+            th_keys keys;
+            status = th_keys_read(up->nodes[i].dir, &keys, error);
+            if (!status) {
+                status = th_agreement_sign(*document, keys.governor, &up->arena, document, error);
+                th_keys_close(&keys);
+            }
+        }
+    }
+    return status;
+}
+
+static th_status lists_apply(th_up *up, th_node *opened, th_error *error)
+{
+    th_status status = up->lists[0].n ? TH_OK : lists_make(up, opened, error);
+    for (size_t k = 0; !status && k < TH_COUNT(up->lists); k++)
+        status = th_exchange_agreement_apply(opened->exchange, up->lists[k], error);
+    return status;
+}
+
 static th_status node_fill(th_up *up, th_up_node *node, size_t index, th_str document, th_error *error)
 {
     th_node *opened;
@@ -322,6 +351,8 @@ static th_status node_fill(th_up *up, th_up_node *node, size_t index, th_str doc
     if (status)
         return status;
     status = th_exchange_trust_apply(opened->exchange, document, error);
+    if (!status)
+        status = lists_apply(up, opened, error);
     if (!status)
         status = offices_add(up, node, opened, error);
     if (!status)

@@ -108,6 +108,7 @@ static th_status cases_open(sim_node *n, th_error *error)
                                 .machine = sim_file("cases.json"),
                                 .items = items,
                                 .item_count = count,
+                                .any_item = true,
                                 .store = n->store,
                                 .writer = n->writer,
                                 .env = &n->env,

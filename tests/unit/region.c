@@ -226,7 +226,7 @@ static void cases_open(node *n, const char *dir)
     snprintf(line, sizeof line, "%s/calendar/working-days.json", region_dir());
     th_str calendar = bench_read(&n->b, line);
     snprintf(line, sizeof line, "%s/clocks.json", region_dir());
-    th_cases_options options = {.code = n->me->code, .items = files, .item_count = count, .calendar = calendar, .clocks = bench_read(&n->b, line), .store = n->b.store, .writer = n->writer,
+    th_cases_options options = {.code = n->me->code, .items = files, .item_count = count, .any_item = true, .calendar = calendar, .clocks = bench_read(&n->b, line), .store = n->b.store, .writer = n->writer,
                                 .env = &n->b.env, .message_key = n->me->message, .exchange = n->ex};
     memcpy(options.secret, n->secret, sizeof options.secret);
     MUST(th_cases_open(&options, &n->cases, &n->b.error), &n->b.error);

@@ -21,6 +21,7 @@ struct th_cases {
     th_arena arena; /* items live here */
     th_case_item *items;
     size_t item_count;
+    bool any_item;
     const th_calendar *calendar;
     const th_clock_rules *rules;
     const th_machine *machine;
@@ -53,6 +54,9 @@ TH_MUST_USE th_status th_items_load(th_cases *cases, const th_case_file *files, 
 /* item_merge.c: a row of a member's list over the basic catalogue; the item lives in the arena. */
 TH_MUST_USE th_status th_item_merge(const th_json *basic, const th_json *list, const th_json *row, th_arena *arena, const th_json **ret_item,
                                     th_error *error);
+
+/* list.c: "item-not-on-list", "item-changed". `channel` as of a case: counter or citizen. */
+TH_MUST_USE th_status th_list_allows(th_cases *cases, const th_case_item *item, const char *origin, th_str channel, th_error *error);
 
 /* form.c */
 TH_MUST_USE th_status th_form_check(const th_cases *cases, const th_case_item *item, const th_json *form, th_error *error);

@@ -33,6 +33,7 @@ typedef struct th_cases_options {
     th_key *message_key; /* consents */
     uint8_t secret[32];
     th_exchange *exchange;
+    bool any_item; /* a region without lists (tests): any item may be begun at any member */
     th_certificates *certificates; /* NULL = none: then no holder's key goes with a case */
 } th_cases_options;
 

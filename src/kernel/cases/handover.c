@@ -215,6 +215,10 @@ static th_status arrival_read(th_cases *cases, const th_message *m, const th_cas
         return th_fail_field(error, "/body/case", "format", "编号须为 UUIDv7", "The id must be a UUIDv7");
     if (!item || !th_str_is(th_item_owner(item, th_json_get(secret, "form")), cases->code))
         return th_fail(error, TH_UNPROCESSABLE, "not-our-item", "该事项不由本节点决定", "This item is not decided at this node");
+    th_str channel = th_str_is(th_json_str(b, "channel"), "counter") ? TH_STR("counter") : TH_STR("citizen");
+    th_status allowed = th_list_allows(cases, item, m->from, channel, error);
+    if (allowed)
+        return allowed;
     memcpy(c->id, id.p, id.n);
     c->number = number;
     c->item = code;
@@ -222,7 +226,7 @@ static th_status arrival_read(th_cases *cases, const th_message *m, const th_cas
     c->owner = th_str_keep(arena, th_str_of(cases->code));
     c->state = th_machine_state(cases->machine, TH_STR("evidence"));
     c->office = item->office;
-    c->channel = th_str_is(th_json_str(b, "channel"), "counter") ? TH_STR("counter") : TH_STR("citizen");
+    c->channel = channel;
     c->applicant_name = name;
     th_id_mask(id_number, masked);
     c->id_masked = th_str_keep(arena, th_str_of(masked));

@@ -216,7 +216,9 @@ static th_status start_prepare(starting *s, th_error *error)
     if (!s->start->applicant_id_number.n || !s->start->applicant_name.n)
         return th_fail_field(error, "/applicant", "required", "须有申请人的姓名和身份号码",
                              "The applicant's name and identity number are needed");
-    status = th_form_check(s->cases, s->item, form, error);
+    status = th_list_allows(s->cases, s->item, s->cases->code, s->start->office.n ? TH_STR("counter") : TH_STR("citizen"), error);
+    if (!status)
+        status = th_form_check(s->cases, s->item, form, error);
     if (!status)
         status = owner_check(s, form, error);
     if (!status)

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 enum {
+    TH_AGREEMENTS_MAX = 4,
     TH_TYPES_MAX = 32,
     TH_PEER_QUEUE_MAX = 20000,
     TH_GOSSIP_EVERY_S = 10,   /* at most this often, when there is news */
@@ -91,6 +92,8 @@ struct th_exchange {
     pthread_mutex_t lock;
     bool stopped;
     uint64_t news; /* counts batches, either way, that held more than gossip and proofs */
+    th_agreement *agreements[TH_AGREEMENTS_MAX]; /* under lock */
+    size_t agreement_count;
     th_trust *trust;
     struct { char provider[TH_CODE_TEXT]; th_grants *grants; } grants[TH_MEMBERS_MAX];
     size_t grants_count;
@@ -221,4 +224,7 @@ TH_MUST_USE th_status th_access_open(th_exchange *ex, th_error *error);
 TH_MUST_USE th_status th_looks_wanted(void *ctx, const th_message *message, th_arena *arena, th_wanted *ret_wanted,
                                       th_str *ret_id_number, th_error *error);
 void th_looks_read(void *ctx, th_db *db, const th_message *const *messages, size_t n, th_arena *arena, th_answer **answers);
+
+/* agreement.c */
+TH_MUST_USE th_status th_agreements_load(th_exchange *ex, th_db *db, th_arena *arena, th_error *error);
 #endif

@@ -409,6 +409,8 @@ static th_status state_load(th_exchange *ex, th_error *error)
     th_arena_open(&arena, 256u << 20);
     status = trust_load(ex, db, &arena, error);
     if (!status)
+        status = th_agreements_load(ex, db, &arena, error);
+    if (!status)
         status = learnt_load(ex, db, &arena, error);
     th_arena_close(&arena);
     th_store_release(ex->store, db);
@@ -430,6 +432,8 @@ th_status th_exchange_reload(th_exchange *ex, th_error *error)
         return status;
     th_arena_open(&arena, 256u << 20);
     status = trust_load(ex, db, &arena, error);
+    if (!status)
+        status = th_agreements_load(ex, db, &arena, error);
     th_arena_close(&arena);
     th_store_release(ex->store, db);
     return status ? status : own_grants_load(ex, error);
@@ -477,6 +481,8 @@ void th_exchange_close(th_exchange *ex)
     for (size_t i = 0; i < ex->grants_count; i++)
         th_grants_release(ex->grants[i].grants);
     th_trust_release(ex->trust);
+    for (size_t i = 0; i < ex->agreement_count; i++)
+        th_agreement_release(ex->agreements[i]);
     th_journal_close(ex->journal);
     pthread_mutex_destroy(&ex->lock);
     th_free(ex);

@@ -12,6 +12,7 @@
  */
 #ifndef TH_KERNEL_EXCHANGE_H
 #define TH_KERNEL_EXCHANGE_H
+#include "kernel/exchange/agreement.h"
 #include "kernel/exchange/consent.h"
 #include "kernel/exchange/grant.h"
 #include "kernel/exchange/journal.h"
@@ -106,6 +107,10 @@ th_store *th_exchange_store(th_exchange *exchange);
 th_trust *th_exchange_trust(th_exchange *exchange);
 /* Check that `document` may follow and put it into the store; in force at once when it returns TH_OK. Blocks (writer). */
 TH_MUST_USE th_status th_exchange_trust_apply(th_exchange *exchange, th_str document, th_error *error);
+/* The list of that name ("items", "ecerts") in force; release it. NULL when none is. */
+th_agreement *th_exchange_agreement(th_exchange *exchange, const char *name);
+/* Checked against the trust document in force, kept, in force at once. TH_CONFLICT "agreement-rollback". Blocks (writer). */
+TH_MUST_USE th_status th_exchange_agreement_apply(th_exchange *exchange, th_str document, th_error *error);
 /* Own grants: add (JSON of one grant), remove; and those of another provider as fetched from it. Block (writer). */
 TH_MUST_USE th_status th_exchange_grant_add(th_exchange *exchange, th_str json, th_error *error);
 TH_MUST_USE th_status th_exchange_grant_remove(th_exchange *exchange, th_str id, th_error *error);

@@ -183,3 +183,15 @@ CREATE TABLE exchange_log (
     newest TEXT NOT NULL,
     verified TEXT
 );
+
+-- migration 4: the lists that all members signed
+
+-- Every version that was in force.
+-- reference
+CREATE TABLE exchange_agreement (
+    name TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    document TEXT NOT NULL,
+    applied_at BIGINT NOT NULL,
+    PRIMARY KEY (name, version)
+);

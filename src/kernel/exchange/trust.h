@@ -80,6 +80,8 @@ void th_kid_of(const th_key *key, char ret_kid[TH_KID_TEXT]);
 TH_MUST_USE th_status th_trust_propose(th_str signed_part, th_arena *arena, th_str *ret_document, th_error *error);
 /* Add (or replace) the signature of `key`, which need not be a governor of this version: it may be one of the former. */
 TH_MUST_USE th_status th_trust_sign(th_str document, const th_key *key, th_arena *arena, th_str *ret_document, th_error *error);
+/* The same under another tag (agreement.h). */
+TH_MUST_USE th_status th_document_sign(th_str document, const char *tag, const th_key *key, th_arena *arena, th_str *ret_document, th_error *error);
 /* What changed, as JSON [{path, before, after, zh, en}] for people to read before they sign. */
 TH_MUST_USE th_status th_trust_diff(const th_trust *before, const th_trust *after, th_arena *arena, th_str *ret_json);
 #endif

@@ -33,6 +33,11 @@ th_status th_trust_propose(th_str signed_part, th_arena *arena, th_str *ret_docu
 
 th_status th_trust_sign(th_str document, const th_key *key, th_arena *arena, th_str *ret_document, th_error *error)
 {
+    return th_document_sign(document, "tonghui/v1/trust\n", key, arena, ret_document, error);
+}
+
+th_status th_document_sign(th_str document, const char *tag, const th_key *key, th_arena *arena, th_str *ret_document, th_error *error)
+{
     const th_json *part, *signatures;
     th_buf message, buf;
     uint8_t signature[TH_SIGNATURE_SIZE];
@@ -42,7 +47,7 @@ th_status th_trust_sign(th_str document, const th_key *key, th_arena *arena, th_
         return status;
     th_kid_of(key, kid);
     th_buf_open(&message, arena, DOCUMENT_MAX);
-    th_buf_text(&message, "tonghui/v1/trust\n");
+    th_buf_text(&message, tag);
     status = th_json_canonical(part, &message);
     if (!status && !th_buf_ok(&message))
         status = TH_TOO_LARGE;
@@ -54,8 +59,8 @@ th_status th_trust_sign(th_str document, const th_key *key, th_arena *arena, th_
     th_pen pen = th_pen_on(&buf);
     th_pen_object(&pen);
     th_str view = th_buf_view(&message);
-    size_t tag = strlen("tonghui/v1/trust\n");
-    th_pen_kraw(&pen, "signed", (th_str){view.p + tag, view.n - tag});
+    size_t tag_n = strlen(tag);
+    th_pen_kraw(&pen, "signed", (th_str){view.p + tag_n, view.n - tag_n});
     th_pen_key(&pen, "signatures");
     th_pen_array(&pen);
     for (const th_json *s = th_json_first(signatures); s; s = th_json_next(signatures, s))

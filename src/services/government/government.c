@@ -32,6 +32,8 @@ static const th_route routes[] = {
      "{\"type\":\"object\"}", NULL, false},
     {"GET", "/government/v1/items/{code}/versions/{version}", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_item_version_get, "itemVersion",
      "One version of an item, also one that is not in force any more", NULL, "{\"type\":\"object\"}", NULL, false},
+    {"GET", "/government/v1/lists/{name}", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_signed_list_get, "signedList",
+     "A list that all members signed: items (handled anywhere) or ecerts (certificates shared)", NULL, "{\"type\":\"object\"}", NULL, false},
 };
 
 const th_route *th_government_routes(size_t *ret_n)

@@ -1,0 +1,129 @@
+// Items and the two lists between real processes: what all members signed crosses a border, in the way and version they signed; nothing else does.
+import assert from 'node:assert/strict'
+import { verify } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { Peer, canonical, edPublic, uuid7 } from '../lib/peer.mjs'
+import { Region, codes, startCase, until } from '../lib/region.mjs'
+
+let r, anyone
+before(async () => {
+  r = await Region.make({ suites: Object.fromEntries(codes.map((code) => [code, 'ed25519-sha256'])) })
+  await r.startAll()
+  anyone = r.client('120000')
+})
+after(() => r?.close())
+
+const type = (answer) => answer.json?.type?.replace('urn:tonghui:problem:', '')
+const start = (client, item, form) => client.post('/cases/v1/cases', { item, form, consents: ['household'] })
+
+test('two hundred and eight items, split as published, each with its law in two languages', async () => {
+  const all = (await anyone.get('/government/v1/items')).json.items
+  assert.deepEqual(Object.fromEntries(codes.map((code) => [code, all.filter((i) => i.owner?.code === code).length])), { 110000: 60, 120000: 80, 130000: 58, 133100: 10 })
+  assert.equal((await anyone.get('/government/v1/items?owner=133100')).json.items.length, 10)
+  const licences = (await anyone.get('/government/v1/items?kind=01&target=2&mode=joint')).json.items
+  assert.ok(licences.length >= 2 && licences.every((i) => i.kind === '01' && i.modes.includes('joint')))
+  const first = (await anyone.get('/government/v1/items?limit=100')).json
+  const second = (await anyone.get(`/government/v1/items?limit=200&cursor=${first.next}`)).json
+  assert.equal(new Set([...first.items, ...second.items].map((i) => i.code)).size, 208)
+  for (const brief of all.filter((_, i) => i % 9 === 0)) {
+    const item = (await anyone.get(`/government/v1/items/${brief.code}`)).json
+    assert.ok(item.basis.length && item.basis.every((b) => b.zh && b.en), brief.code)
+    assert.ok(item.illustrative && item.illustrative_parts.length, brief.code)
+    assert.equal((await anyone.get(`/government/v1/items/${brief.code}/versions/${item.version}`)).json.hash, item.hash)
+  }
+  assert.equal((await anyone.get('/government/v1/items/HE-BIRTH/versions/7')).status, 404)
+})
+
+test('the lists are the same everywhere, with an ETag, and every member’s signature holds', async () => {
+  const governors = r.trust().signed.governors.keys
+  for (const name of ['items', 'ecerts']) {
+    const texts = []
+    for (const code of codes) texts.push((await r.client(code).get(`/government/v1/lists/${name}`)).text)
+    assert.equal(new Set(texts).size, 1)
+    const list = JSON.parse(texts[0])
+    for (const code of codes) {
+      const keys = governors.filter((g) => g.holder === code)
+      const holds = list.signatures.some((s) => keys.some((g) => g.kid === s.kid && verify(null, Buffer.from(`tonghui/v1/agreement\n${canonical(list.signed)}`), edPublic(Buffer.from(g.public, 'base64url')), Buffer.from(s.sig, 'base64url'))))
+      assert.ok(holds, `${name} ${code}`)
+    }
+    const once = await anyone.get(`/government/v1/lists/${name}`)
+    assert.equal((await anyone.get(`/government/v1/lists/${name}`, { 'If-None-Match': once.headers.get('etag') })).status, 304)
+  }
+  const items = (await anyone.get('/government/v1/lists/items')).json.signed.rows
+  assert.equal(items.length, 208)
+  assert.deepEqual(items.find((row) => row.item === 'HE-BIRTH').members, ['110000', '120000', '133100'])
+  assert.equal((await anyone.get('/government/v1/lists/secrets')).status, 404)
+})
+
+test('what is on the list is begun in Tianjin and arrives in Hebei', async () => {
+  const citizen = await r.signedIn('120000', 'citizen')
+  const form = { child: '小明', born: '2026-11-01', phone: '13800138000' }
+  const started = await start(citizen, 'HE-BIRTH', form)
+  assert.equal(started.status, 201, started.text)
+  const clerk = await r.signedIn('130000', 'clerk')
+  await until('arrival in Hebei', async () => (await clerk.get('/cases/v1/cases?view=worklist')).json.items.some((c) => c.id === started.json.id))
+})
+
+test('what is on the list for the counter only is not begun from home in another place', async () => {
+  const citizen = await r.signedIn('120000', 'citizen')
+  const refused = await citizen.post('/cases/v1/cases', { item: 'HE-MARRY', form: { partner: '李四', phone: '13800138000' }, consents: [] })
+  assert.deepEqual([refused.status, type(refused)], [403, 'item-not-on-list'])
+  const clerk = await r.signedIn('120000', 'clerk')
+  const counter = await clerk.post('/cases/v1/cases', { item: 'HE-MARRY', form: { partner: '李四', phone: '13800138000' }, consents: [], applicant: { id_number: '11010519491231002X', name: '张三' } })
+  assert.equal(counter.status, 201, counter.text)
+})
+
+/* A new version of the list, changed by `edit`, signed by those named. */
+const sign = (file, edit, signers = codes) => {
+  r.run('list', 'draft', 'items', '--out', file, '--node', r.nodes['110000'].dir)
+  const document = JSON.parse(readFileSync(file, 'utf8'))
+  document.signed.rows = edit(document.signed.rows)
+  writeFileSync(file, JSON.stringify(document))
+  for (const code of signers) r.run('list', 'sign', file, '--node', r.nodes[code].dir)
+}
+
+test('a list that one member did not sign, was changed afterwards, or is older, is not taken', () => {
+  const file = join(r.dir, 'list.json')
+  sign(file, (rows) => rows, ['110000', '120000', '130000'])
+  assert.throws(() => r.run('list', 'apply', file, '--node', r.nodes['120000'].dir), /agreement-unsigned/)
+  sign(file, (rows) => rows)
+  const changed = JSON.parse(readFileSync(file, 'utf8'))
+  changed.signed.rows.pop()
+  const other = join(r.dir, 'changed.json')
+  writeFileSync(other, JSON.stringify(changed))
+  assert.throws(() => r.run('list', 'apply', other, '--node', r.nodes['120000'].dir), /agreement-unsigned/)
+  changed.signed.version = 1
+  writeFileSync(other, JSON.stringify({ signed: changed.signed, signatures: [] }))
+  for (const code of codes) r.run('list', 'sign', other, '--node', r.nodes[code].dir)
+  assert.throws(() => r.run('list', 'apply', other, '--node', r.nodes['120000'].dir), /agreement-rollback/)
+})
+
+test('an item that is not on the list is refused where it begins, and by its owner whatever the other node thinks', { timeout: 120000 }, async () => {
+  const file = join(r.dir, 'without.json')
+  sign(file, (rows) => rows.filter((row) => row.item !== 'HE-TALENT-CARD').map((row) => (row.item === 'HE-ID-RENEW' ? { ...row, hash: '0'.repeat(64) } : row)))
+  r.run('list', 'apply', file, '--node', r.nodes['120000'].dir)
+  const citizen = await r.signedIn('120000', 'citizen')
+  await until('the list to be read', async () => (await startCase(citizen)).status === 403)
+  const refused = await startCase(citizen)
+  assert.deepEqual([refused.status, type(refused)], [403, 'item-not-on-list'])
+  const clerk = await r.signedIn('120000', 'clerk')
+  const changed = await clerk.post('/cases/v1/cases', { item: 'HE-ID-RENEW', form: { phone: '13800138000' }, consents: ['household'], applicant: { id_number: '11010519491231002X', name: '张三' } })
+  assert.deepEqual([changed.status, type(changed)], [409, 'item-changed'])
+  // Hebei's own copy decides too: a node that sends all the same is told no, and nothing stands there.
+  r.run('list', 'apply', file, '--node', r.nodes['130000'].dir)
+  const hebei = r.client('130000')
+  await until('the list to be read in Hebei', async () => (await hebei.get('/government/v1/lists/items')).json.signed.version === 2)
+  await r.stop('120000')
+  const me = new Peer(r, '120000')
+  const id = uuid7()
+  const line = { id: uuid7(), type: 'case.submitted', to: '130000', at: new Date().toISOString(), seq: 900001, purpose: { item: 'HE-TALENT-CARD', case: id },
+    body: { case: id, number: '120000-20261124-00000001', item: 'HE-TALENT-CARD', channel: 'citizen', created_us: Date.now() * 1000, secret: { id_number: '11010519491231002X', name: '张三', form: {} }, evidence: [], materials: [] } }
+  const answer = await me.ask('130000', [line])
+  assert.equal(answer.status, 200, JSON.stringify(answer.problem))
+  assert.equal(answer.lines[0].problem?.type, 'urn:tonghui:problem:item-not-on-list', JSON.stringify(answer.lines[0]))
+  const office = await r.signedIn('130000', 'clerk')
+  assert.equal((await office.get(`/cases/v1/cases/${id}`)).status, 404)
+  await r.start('120000')
+})
