@@ -103,7 +103,7 @@ test('registers: bad rows are told one by one, good ones become a version that t
 })
 
 test('grants: added from files, listed, removed; peers learn of it', async () => {
-  const grant = { id: 'cli-grant', provider: CODE, consumer: { member: '120000' }, register: 'legal-persons', operation: 'query', fields: ['name'], purposes: ['cli-test'], basis: { zh: '测试', en: 'A test' }, consent: 'none', not_before: '2026-01-01T00:00:00Z', not_after: '2028-01-01T00:00:00Z' }
+  const grant = { id: 'cli-grant', provider: CODE, consumer: { member: '120000' }, register: 'legal-persons', operation: 'query', fields: ['name'], purposes: ['cli-test'], basis: { zh: '测试第一条', en: 'A test, article 1' }, consent: 'none', not_before: '2026-01-01T00:00:00Z', not_after: '2028-01-01T00:00:00Z' }
   assert.equal(json('grant', 'add', file('grant.json', grant)).done, true)
   assert.equal(json('grant', 'list').items.find((g) => g.id === 'cli-grant').operation, 'query')
   assert.match(plain('grant', 'list').out, /cli-grant\s+120000\s+legal-persons\s+query/)
