@@ -4,6 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A receipt, or an answer that has one: what `ask` printed is a file that can be checked. */
+static th_status receipt_find(th_str text, th_arena *arena, th_receipt *ret_receipt, th_error *error)
+{
+    const th_json *root;
+    th_status status = th_json_parse(text, arena, &root, error);
+    const th_json *inner = status ? NULL : th_json_get(root, "receipt");
+    return status ? status : th_receipt_read(inner ? inner->raw : text, arena, ret_receipt, error);
+}
+
 int th_cmd_receipt_verify(const th_args *args)
 {
     th_arena arena;
@@ -12,13 +21,13 @@ int th_cmd_receipt_verify(const th_args *args)
     th_trust *trust = NULL;
     th_error error = {0};
     th_arena_open(&arena, 16u << 20);
-    th_status status = th_file_read(th_word(args, 0), 64 * 1024, &arena, &text, &error);
+    th_status status = th_file_read(th_word(args, 0), 1 << 20, &arena, &text, &error);
     if (!status)
         status = th_file_read(th_option(args, "trust"), 4u << 20, &arena, &document, &error);
     if (!status)
         status = th_trust_read(document, &trust, &error);
     if (!status)
-        status = th_receipt_read(text, &arena, &receipt, &error);
+        status = receipt_find(text, &arena, &receipt, &error);
     if (!status)
         status = th_receipt_check(&receipt, trust, &error);
     int code = status ? th_cmd_failed(args, status, &error)

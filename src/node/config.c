@@ -67,8 +67,21 @@ static void timeouts_read(const th_json *root, th_config *c, th_error *error)
     }
 }
 
+/* A misspelt member would be a setting that silently does not hold. */
+static void members_check(const th_json *root, th_error *error)
+{
+    static const char *const all[] = {"code",  "store",           "region", "console",     "portal",    "peers",   "suite",
+                                      "demonstration", "life_per_minute", "seed",   "batch_lines", "body_days", "threads", "timeouts", NULL};
+    static const char *const listener[] = {"address", "port", "url", "cert", "key", NULL}, *const timeouts[] = {"head_s", "body_s", "idle_s", NULL};
+    TH_IGNORE(!th_json_only(root, "", all, error) || !th_json_only(th_json_get(root, "portal"), "/portal", listener, error) ||
+              !th_json_only(th_json_get(root, "peers"), "/peers", listener, error));
+    if (th_json_get(root, "timeouts"))
+        TH_IGNORE(!th_json_only(th_json_get(root, "timeouts"), "/timeouts", timeouts, error));
+}
+
 static th_status fill(const th_json *root, th_config *c, th_error *error)
 {
+    members_check(root, error);
     const struct { bool ok; const char *pointer; } checks[] = {
         {text_to(c->code, sizeof c->code, th_json_str(root, "code")) && strlen(c->code) == TH_CODE_TEXT - 1, "/code"},
         {store_to(c->store, c->dir, th_json_str(root, "store")), "/store"},

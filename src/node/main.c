@@ -1,9 +1,12 @@
 /* main.c — reads the words, runs the verb. */
 #include "node/cmd.h"
 
+#include <sys/stat.h>
+
 int main(int argc, char **argv)
 {
     th_args args;
+    umask(077); /* stores, exports and backups are nobody else's to read; what may be read says so itself */
     int bad = th_args_read(argc - 1, argv + 1, &args);
     if (bad)
         return bad;

@@ -55,6 +55,8 @@ test('a region that runs as it should has nothing to tell', () => {
 test('1: a member of node.json is missing or wrong', () => {
   assert.deepEqual(found('configuration', config((c) => (c.suite = 'rot13'))), ['configuration'])
   found('configuration', config((c) => delete c.store))
+  found('configuration', config((c) => (c.demonstartion = true)))
+  found('configuration', config((c) => (c.portal.prot = 1)))
 })
 test('2: a key file is gone', () => {
   const file = join(home, 'keys/journal.json')
