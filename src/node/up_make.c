@@ -212,10 +212,15 @@ static th_status grants_add(th_up *up, const th_up_node *node, th_node *opened, 
 
 /* ---- registers ---- */
 
-static th_status register_fill(th_node *opened, const char *dir, const char *name, th_error *error)
+/* A register of the region for which simulated entries were made; others wait for their owners. */
+static th_status register_fill(th_node *opened, const char *dir, const char *file, th_error *error)
 {
-    char path[TH_PATH_TEXT + 64];
-    snprintf(path, sizeof path, "%s/%s.jsonl", dir, name);
+    char path[TH_PATH_TEXT + 80], name[64];
+    size_t n = strlen(file) - strlen(".json");
+    snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), file);
+    snprintf(path, sizeof path, "%.*s/%s.jsonl", TH_PATH_TEXT - 1, dir, name);
+    if (!th_file_exists(path))
+        return TH_OK;
     th_status status = th_records_import(opened->records, th_str_of(name), path, "jsonl", NULL, NULL, error);
     unlink(path);
     return status;
@@ -223,16 +228,16 @@ static th_status register_fill(th_node *opened, const char *dir, const char *nam
 
 static th_status registers_fill(th_up *up, const th_up_node *node, th_node *opened, th_error *error)
 {
-    static const char *const registers[] = {"population", "legal-persons", "degrees", "enterprise-archives", "enterprise-qualifications",
-                                            "professional-qualifications", "titles", "marriage"};
-    char dir[TH_PATH_TEXT];
-    th_status status = th_path_join(dir, node->dir, "generated") ? th_dir_make(dir, error) : TH_TOO_LARGE;
+    char dir[TH_PATH_TEXT], registers[TH_PATH_TEXT], **names;
+    size_t n = 0;
+    th_status status = th_path_join(dir, node->dir, "generated") && th_path_join(registers, up->region, "registers") ? th_dir_make(dir, error) : TH_TOO_LARGE;
     if (!status)
         status = th_records_generate(up->region, node->code, (uint64_t)up->seed, up->people, dir, error);
-    for (size_t i = 0; !status && i < TH_COUNT(registers); i++)
-        status = register_fill(opened, dir, registers[i], error);
-    rmdir(dir);
-    return status;
+    if (!status)
+        status = th_dir_list(registers, ".json", &up->arena, &names, &n, error);
+    for (size_t i = 0; !status && i < n; i++)
+        status = register_fill(opened, dir, names[i], error);
+    return status ? status : th_dir_remove(dir, error); /* with what no register of this region wanted */
 }
 
 /* An existing database in front of the register: a real PostgreSQL with a plain table of its own, as a city already has. */
