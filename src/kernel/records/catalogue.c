@@ -51,28 +51,25 @@ const th_json *th_dataset_find(const th_records *records, th_str id)
 
 /* ---- one dataset, from a file or from a register ---- */
 
-typedef struct dataset { /* one of both */
-    const th_json *file;
-    th_register *reg;
-} dataset;
+typedef th_dataset dataset;
 
-static size_t dataset_count(const th_records *records)
+size_t th_dataset_count(const th_records *records)
 {
     return records->dataset_count + records->register_count;
 }
 
-static dataset dataset_at(const th_records *records, size_t i)
+th_dataset th_dataset_at(const th_records *records, size_t i)
 {
     return i < records->dataset_count ? (dataset){records->datasets[i], NULL}
                                       : (dataset){NULL, &records->registers[i - records->dataset_count]};
 }
 
-static const th_json *json_of(dataset d)
+const th_json *th_dataset_json(dataset d)
 {
     return d.file ? d.file : d.reg->json;
 }
 
-static th_str id_of(dataset d, th_arena *arena)
+th_str th_dataset_id(dataset d, th_arena *arena)
 {
     return d.file ? th_json_str(d.file, "id") : th_strf(arena, "register-%.*s", TH_FMT(d.reg->name));
 }
@@ -84,7 +81,7 @@ static void member_or_null(th_pen *pen, const char *key, const th_json *value)
 
 static void publisher_write(th_records *records, dataset d, th_pen *pen)
 {
-    const th_json *publisher = th_json_get(json_of(d), "publisher");
+    const th_json *publisher = th_json_get(th_dataset_json(d), "publisher");
     th_trust *trust = th_exchange_trust(records->exchange);
     const th_member *self = trust ? th_trust_member(trust, th_str_of(records->code)) : NULL;
     if (publisher || !self) {
@@ -102,8 +99,8 @@ static void publisher_write(th_records *records, dataset d, th_pen *pen)
 
 static void brief_write(th_records *records, dataset d, th_pen *pen, th_arena *arena)
 {
-    const th_json *j = json_of(d), *formats = th_json_get(j, "distributions");
-    th_pen_kstr(pen, "id", id_of(d, arena));
+    const th_json *j = th_dataset_json(d), *formats = th_json_get(j, "distributions");
+    th_pen_kstr(pen, "id", th_dataset_id(d, arena));
     member_or_null(pen, "title", th_json_get(j, "title"));
     member_or_null(pen, "description", th_json_get(j, "description"));
     publisher_write(records, d, pen);
@@ -146,7 +143,7 @@ static bool holds(th_str text, th_str wanted)
 
 static bool fits(dataset d, th_str q, th_str sector)
 {
-    const th_json *j = json_of(d);
+    const th_json *j = th_dataset_json(d);
     if (sector.n && !th_str_eq(th_json_str(j, "sector"), sector))
         return false;
     if (!q.n)
@@ -175,8 +172,8 @@ th_handled th_catalogue_get(th_request *rq)
     th_pen_object(&pen);
     th_pen_key(&pen, "items");
     th_pen_array(&pen);
-    for (size_t i = 0; i < dataset_count(records) && !more; i++) {
-        dataset d = dataset_at(records, i);
+    for (size_t i = 0; i < th_dataset_count(records) && !more; i++) {
+        dataset d = th_dataset_at(records, i);
         if (!fits(d, q, sector) || seen++ < from)
             continue;
         more = written == limit;
@@ -201,9 +198,9 @@ th_handled th_catalogue_get(th_request *rq)
 
 static bool dataset_by_id(th_records *records, th_str id, dataset *ret, th_arena *arena)
 {
-    for (size_t i = 0; i < dataset_count(records); i++) {
-        dataset d = dataset_at(records, i);
-        if (th_str_eq(id_of(d, arena), id)) {
+    for (size_t i = 0; i < th_dataset_count(records); i++) {
+        dataset d = th_dataset_at(records, i);
+        if (th_str_eq(th_dataset_id(d, arena), id)) {
             *ret = d;
             return true;
         }
@@ -223,6 +220,8 @@ static void register_fields(const th_register *reg, th_pen *pen)
         th_pen_kstr(pen, "en", f->en);
         th_pen_end(pen, '}');
         th_pen_ktext(pen, "type", f->integer ? "integer" : "string");
+        if (f->max_length > 0 && f->max_length < TH_ENTRY_JSON_MAX)
+            th_pen_kint(pen, "length", f->max_length);
         th_pen_kbool(pen, "verify", f->verify);
         th_pen_kbool(pen, "sensitive", f->sensitive);
         th_pen_end(pen, '}');
@@ -237,13 +236,62 @@ static int64_t file_bytes(const th_records *records, th_str file)
     return stat(path, &st) ? 0 : (int64_t)st.st_size;
 }
 
+static bool seen_before(th_str *seen, size_t n, th_str text)
+{
+    for (size_t i = 0; i < n; i++)
+        if (th_str_eq(seen[i], text))
+            return true;
+    return false;
+}
+
+/* For which items the data is asked: what the file says, or what this node's grants for the register allow. */
+static void items_write(th_records *records, dataset d, th_pen *pen)
+{
+    enum { ITEMS_MAX = 64 };
+    th_str seen[ITEMS_MAX];
+    size_t n = 0;
+    const th_json *listed = th_json_get(th_dataset_json(d), "items");
+    th_grants *grants = d.reg ? th_exchange_grants(records->exchange, th_str_of(records->code)) : NULL;
+    th_pen_key(pen, "items");
+    th_pen_array(pen);
+    for (const th_json *i = th_json_first(listed); i; i = th_json_next(listed, i))
+        th_pen_str(pen, i->text);
+    for (size_t i = 0; grants && i < th_grants_count(grants); i++) {
+        const th_grant *g = th_grants_at(grants, i);
+        for (size_t k = 0; th_str_eq(g->reg, d.reg->name) && k < g->purpose_count && n < ITEMS_MAX; k++)
+            if (!seen_before(seen, n, g->purposes[k])) {
+                seen[n++] = g->purposes[k];
+                th_pen_str(pen, g->purposes[k]);
+            }
+    }
+    th_pen_end(pen, ']');
+    th_grants_release(grants);
+}
+
+/* The members of GB/T 21063 that DCAT does not have, or has less exactly. */
+static void shared_write(th_records *records, dataset d, th_pen *pen, th_arena *arena)
+{
+    const th_json *j = th_dataset_json(d), *sharing = th_json_get(j, "sharing");
+    bool open = th_str_is(th_json_str(j, "access"), "open");
+    (void)arena;
+    th_pen_kstr(pen, "resource_code", th_json_str(j, "resource_code"));
+    th_pen_ktext(pen, "kind", d.reg ? "database" : "file");
+    th_pen_kbool(pen, "open", open);
+    if (sharing)
+        th_pen_kraw(pen, "sharing", sharing->raw);
+    else
+        th_pen_kraw(pen, "sharing", open ? TH_STR("{\"kind\":\"unconditional\"}") : TH_STR("{\"kind\":\"conditional\"}"));
+    member_or_null(pen, "published", th_json_get(j, "published"));
+    items_write(records, d, pen);
+}
+
 th_handled th_catalogue_one(th_request *rq)
 {
     th_records *records = rq->module;
     dataset d;
     if (!dataset_by_id(records, rq->params[0], &d, &rq->arena))
         return th_reply_problem(rq, th_fail(&rq->error, TH_NOT_FOUND, "no-dataset", "目录中没有这个数据集", "The catalogue has no such dataset"), NULL);
-    const th_json *j = json_of(d), *fields = th_json_get(j, "fields"), *list = th_json_get(j, "distributions");
+    const th_json *j = th_dataset_json(d), *fields = th_json_get(j, "fields"), *list = th_json_get(j, "distributions");
     th_pen pen = th_pen_on(&rq->out);
     th_pen_object(&pen);
     brief_write(records, d, &pen, &rq->arena);
@@ -254,7 +302,9 @@ th_handled th_catalogue_one(th_request *rq)
     for (const th_json *f = d.file ? th_json_first(fields) : NULL; f; f = th_json_next(fields, f))
         th_pen_raw(&pen, f->raw);
     th_pen_end(&pen, ']');
+    shared_write(records, d, &pen, &rq->arena);
     member_or_null(&pen, "spatial", th_json_get(j, "spatial"));
+    member_or_null(&pen, "temporal", th_json_get(j, "temporal"));
     member_or_null(&pen, "conformsTo", th_json_get(j, d.reg ? "standard" : "conformsTo"));
     member_or_null(&pen, "source", th_json_get(j, "source"));
     th_pen_key(&pen, "distributions");
@@ -306,78 +356,5 @@ th_handled th_dataset_get(th_request *rq)
     th_handled handled = th_reply_json(rq, 200);
     if (rq->status == 200)
         rq->content_type = type_of(format);
-    return handled;
-}
-
-/* ---- DCAT as JSON-LD, paged ---- */
-
-static void language_pair(th_pen *pen, const char *key, const th_json *words)
-{
-    static const char *const langs[] = {"zh", "en"};
-    th_pen_key(pen, key);
-    th_pen_array(pen);
-    for (size_t i = 0; i < TH_COUNT(langs); i++) {
-        th_pen_object(pen);
-        th_pen_ktext(pen, "@language", langs[i]);
-        th_pen_kstr(pen, "@value", th_json_str(words, langs[i]));
-        th_pen_end(pen, '}');
-    }
-    th_pen_end(pen, ']');
-}
-
-static void dcat_write(th_records *records, dataset d, th_pen *pen, th_arena *arena)
-{
-    const th_json *j = json_of(d), *list = th_json_get(j, "distributions");
-    th_pen_object(pen);
-    th_pen_kstr(pen, "@id", th_strf(arena, "urn:tonghui:%s:dataset:%.*s", records->code, TH_FMT(id_of(d, arena))));
-    th_pen_ktext(pen, "@type", "dcat:Dataset");
-    language_pair(pen, "dct:title", th_json_get(j, "title"));
-    language_pair(pen, "dct:description", th_json_get(j, "description"));
-    th_pen_kstr(pen, "dcat:theme", th_json_str(j, "sector"));
-    th_pen_kstr(pen, "dct:publisher", th_strf(arena, "urn:tonghui:member:%s", records->code));
-    th_pen_kstr(pen, "dct:accessRights", d.reg ? TH_STR("conditional") : th_json_str(j, "access"));
-    th_pen_kstr(pen, "dct:license", th_json_str(j, "licence"));
-    th_pen_kstr(pen, "dct:accrualPeriodicity", th_json_str(th_json_get(j, "refresh"), "en"));
-    th_pen_key(pen, "dcat:distribution");
-    th_pen_array(pen);
-    for (const th_json *f = d.file ? th_json_first(list) : NULL; f; f = th_json_next(list, f)) {
-        th_str format = th_json_str(f, "format");
-        th_pen_object(pen);
-        th_pen_ktext(pen, "@type", "dcat:Distribution");
-        th_pen_kstr(pen, "dct:format", format);
-        th_pen_kstr(pen, "dcat:downloadURL",
-                    th_strf(arena, "/records/v1/datasets/%.*s.%.*s", TH_FMT(th_json_str(j, "id")), TH_FMT(format)));
-        th_pen_end(pen, '}');
-    }
-    th_pen_end(pen, ']');
-    th_pen_end(pen, '}');
-}
-
-th_handled th_catalogue_jsonld(th_request *rq)
-{
-    th_records *records = rq->module;
-    int64_t from, limit;
-    th_status status = th_request_query_int(rq, "cursor", 0, 100000, 0, &from);
-    if (!status)
-        status = th_request_query_int(rq, "limit", 1, PAGE_MAX, PAGE_MAX, &limit);
-    if (status)
-        return th_reply_problem(rq, status, NULL);
-    th_pen pen = th_pen_on(&rq->out);
-    th_pen_object(&pen);
-    th_pen_kraw(&pen, "@context", TH_STR("{\"dcat\":\"http://www.w3.org/ns/dcat#\",\"dct\":\"http://purl.org/dc/terms/\"}"));
-    th_pen_kstr(&pen, "@id", th_strf(&rq->arena, "urn:tonghui:%s:catalogue", records->code));
-    th_pen_ktext(&pen, "@type", "dcat:Catalog");
-    th_pen_key(&pen, "dcat:dataset");
-    th_pen_array(&pen);
-    size_t end = (size_t)(from + limit);
-    for (size_t i = (size_t)from; i < dataset_count(records) && i < end; i++)
-        dcat_write(records, dataset_at(records, i), &pen, &rq->arena);
-    th_pen_end(&pen, ']');
-    if (end < dataset_count(records))
-        th_pen_kstr(&pen, "hydra:next", th_strf(&rq->arena, "/records/v1/catalogue.jsonld?cursor=%zu", end));
-    th_pen_end(&pen, '}');
-    th_handled handled = th_reply_json(rq, 200);
-    if (rq->status == 200)
-        rq->content_type = "application/ld+json";
     return handled;
 }

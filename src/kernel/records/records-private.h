@@ -209,6 +209,14 @@ TH_MUST_USE th_status th_import_end(th_import *import, th_arena *arena, th_str *
 void th_import_abandon(th_import *import);
 
 /* catalogue.c, requests.c */
+typedef struct th_dataset { /* one of both: a file of the region's catalogue, or a register of this node */
+    const th_json *file;
+    th_register *reg;
+} th_dataset;
+size_t th_dataset_count(const th_records *records);
+th_dataset th_dataset_at(const th_records *records, size_t i);
+const th_json *th_dataset_json(th_dataset dataset);
+th_str th_dataset_id(th_dataset dataset, th_arena *arena);
 TH_MUST_USE th_status th_catalogue_load(th_records *records, th_error *error);
 const th_json *th_dataset_find(const th_records *records, th_str id);
 th_handled th_catalogue_get(th_request *rq);

@@ -98,7 +98,7 @@ static const th_route routes[] = {
     {"POST", "/records/v1/registers/{name}:import", TH_ROLE_OPERATOR, TH_BODY_BYTES, IMPORT_MAX, import_post, "importRegister",
      "Import a register as one version", NULL, OBJECT, "format:string:csv or jsonl", false},
     {"GET", "/records/v1/catalogue.jsonld", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_catalogue_jsonld, "catalogueDcat", "The catalogue as DCAT",
-     NULL, OBJECT, "cursor:integer:where to go on;limit:integer:at most 100", false},
+     NULL, "application/ld+json", "cursor:integer:where to go on;limit:integer:at most 100;modified_since:string:date or instant; only what changed since", false},
     {"GET", "/records/v1/catalogue", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_catalogue_get, "catalogue", "Search the catalogue", NULL, LIST,
      "q:string:words;sector:string:one of the nine sectors;cursor:integer:where to go on;limit:integer:at most 100", false},
     {"GET", "/records/v1/catalogue/{id}", TH_ROLE_ANYONE, TH_BODY_NONE, 0, th_catalogue_one, "dataset", "One dataset", NULL, OBJECT, NULL, false},
