@@ -148,7 +148,7 @@ test('what npm @sd-jwt refuses we refuse; how weak a judge it is', async (t) => 
     const refused = await lib.verify(token, undefined, what === 'no holder').then(() => false, () => true)
     if (!refused) (weak.push(what))
   }
-  t.diagnostic(`npm @sd-jwt/sd-jwt-vc 0.10.0 accepts ${weak.length} of these ${Object.keys(broken).length} (${weak.join("; ")}); a stub that refuses everything passes all ${Object.keys(broken).length}, and none of the two tests before`)
+  t.diagnostic(`npm @sd-jwt/sd-jwt-vc 0.10.0 accepts ${weak.length} of these ${Object.keys(broken).length} (${weak.join("; ")}); something that refuses everything passes all ${Object.keys(broken).length}, and none of the two tests before`)
 })
 
 test('status lists go both ways', async () => {
