@@ -7,11 +7,13 @@
 
 enum { SHM_REGIONS = 16, SECTOR = 512 };
 
-typedef struct file_op { /* not synced yet */
+typedef struct file_op { /* not synced yet: what it took away, so that it can be undone */
     bool is_truncation;
-    size_t at, n; /* of a truncation: the new length is `at` */
-    uint8_t *bytes;
-    struct file_op *next;
+    size_t at, n;     /* bytes written; of a truncation: the new length is `at` */
+    size_t length;    /* of the file before */
+    size_t old_n;     /* bytes there were at `at` */
+    uint8_t *bytes;   /* those; while a crash is reckoned: what was written */
+    struct file_op *older;
 } file_op;
 
 typedef struct file_bytes {
@@ -24,10 +26,10 @@ typedef struct sim_handle sim_handle;
 typedef struct disk_file {
     disk *disk;
     char name[DISK_NAME];
-    file_bytes now, safe;
+    file_bytes now; /* what readers see; undoing the operations below gives what is safe */
     bool named; /* the folder's entry is on the disk too */
     bool gone;  /* deleted, but the folder was not synced since */
-    file_op *first, **last;
+    file_op *newest;
     size_t op_count;
     int handles;
     /* locks of the connections of this process, as SQLite's unix VFS keeps them */

@@ -53,36 +53,39 @@ static void bytes_free(file_bytes *b)
 
 /* ---- operations that wait for a sync ---- */
 
-static void op_apply(file_bytes *to, const file_op *op)
-{
-    if (op->is_truncation)
-        bytes_size(to, op->at);
-    else
-        bytes_put(to, op->bytes, op->n, op->at);
-}
-
 static void ops_free(disk_file *f)
 {
-    while (f->first) {
-        file_op *op = f->first;
-        f->first = op->next;
+    while (f->newest) {
+        file_op *op = f->newest;
+        f->newest = op->older;
         th_free(op);
     }
-    f->last = &f->first;
     f->op_count = 0;
 }
 
 static void op_add(disk_file *f, bool is_truncation, size_t at, const void *bytes, size_t n)
 {
-    file_op *op = th_new(sizeof *op + n);
+    size_t length = f->now.n, reach = is_truncation ? length : at + n < length ? at + n : length;
+    size_t old_n = at < reach ? reach - at : 0;
+    file_op *op = th_new(sizeof *op + old_n);
     TH_ASSERT(op != NULL);
-    *op = (file_op){.is_truncation = is_truncation, .at = at, .n = n, .bytes = (uint8_t *)(op + 1)};
-    if (n)
-        memcpy(op->bytes, bytes, n);
-    *f->last = op;
-    f->last = &op->next;
+    *op = (file_op){.is_truncation = is_truncation, .at = at, .n = n, .length = length, .old_n = old_n, .bytes = (uint8_t *)(op + 1),
+                    .older = f->newest};
+    if (old_n)
+        memcpy(op->bytes, f->now.p + at, old_n);
+    f->newest = op;
     f->op_count++;
-    op_apply(&f->now, op);
+    if (is_truncation)
+        bytes_size(&f->now, at);
+    else
+        bytes_put(&f->now, bytes, n, at);
+}
+
+static void op_undo(file_bytes *now, const file_op *op)
+{
+    bytes_size(now, op->length);
+    if (op->old_n)
+        memcpy(now->p + op->at, op->bytes, op->old_n);
 }
 
 /* ---- files ---- */
@@ -107,7 +110,6 @@ disk_file *disk_file_make(disk *d, const char *name)
     TH_ASSERT(f != NULL && strlen(name) < DISK_NAME);
     f->disk = d;
     memcpy(f->name, name, strlen(name));
-    f->last = &f->first;
     f->next = d->files;
     d->files = f;
     return f;
@@ -131,7 +133,6 @@ void disk_file_forget(disk_file *f)
     ops_free(f);
     shm_free(f);
     bytes_free(&f->now);
-    bytes_free(&f->safe);
     th_free(f);
 }
 
@@ -184,8 +185,6 @@ int disk_file_sync(disk_file *f)
         return SQLITE_IOERR_FSYNC;
     if (!change_begins(d, &last))
         return SQLITE_IOERR_FSYNC;
-    for (const file_op *op = f->first; op; op = op->next)
-        op_apply(&f->safe, op);
     ops_free(f);
     f->named = true;
     return last ? SQLITE_IOERR_FSYNC : SQLITE_OK;
@@ -201,8 +200,7 @@ int disk_file_delete(disk_file *f, bool sync_folder)
         disk_file_forget(f);
     } else {
         d->used -= f->now.n;
-        ops_free(f);
-        bytes_size(&f->now, 0);
+        op_add(f, true, 0, NULL, 0);
         shm_free(f);
         f->gone = true;
     }
@@ -242,16 +240,15 @@ static void used_count(disk *d)
         d->used += f->now.n;
 }
 
-static void files_take(disk *to, const disk *from, bool safe)
+static void files_take(disk *to, const disk *from, bool clean)
 {
     files_forget(to);
     for (const disk_file *f = from->files; f; f = f->next) {
-        TH_ASSERT(!safe || !f->handles);
-        if (f->gone || (safe && !f->named))
+        TH_ASSERT(!clean || (!f->handles && (f->gone || !f->op_count)));
+        if (f->gone)
             continue;
         disk_file *copy = disk_file_make(to, f->name);
-        bytes_copy(&copy->safe, safe ? &f->safe : &f->now);
-        bytes_copy(&copy->now, &copy->safe);
+        bytes_copy(&copy->now, &f->now);
         copy->named = true;
     }
     used_count(to);
@@ -328,20 +325,47 @@ static void op_tear(file_bytes *to, const file_op *op, chance *c)
     }
 }
 
+/* Back to what is safe, keeping what each operation wrote instead of what it took away; the oldest comes out first. */
+static file_op *ops_turn(disk_file *f)
+{
+    file_op *turned = NULL;
+    while (f->newest) {
+        file_op *op = f->newest, *again = th_new(sizeof *again + op->n);
+        TH_ASSERT(again != NULL);
+        *again = *op;
+        again->bytes = (uint8_t *)(again + 1);
+        if (op->n)
+            memcpy(again->bytes, f->now.p + op->at, op->n);
+        op_undo(&f->now, op);
+        f->newest = op->older;
+        again->older = turned;
+        turned = again;
+        th_free(op);
+    }
+    f->op_count = 0;
+    return turned;
+}
+
 static void file_crash(disk_file *f, keeping mode, chance *c)
 {
     size_t i = 0, first = mode == KEEP_FIRST && f->op_count ? (size_t)chance_below(c, f->op_count + 1) : 0;
-    for (const file_op *op = f->first; op; op = op->next, i++) {
-        bool keep = mode == KEEP_ALL || (mode == KEEP_FIRST && i < first) || (mode == KEEP_SOME && chance_of(c, 500));
+    if (mode == KEEP_ALL) {
+        ops_free(f);
+        return;
+    }
+    for (file_op *op = ops_turn(f), *next; op; op = next, i++) {
+        next = op->older;
+        bool keep = (mode == KEEP_FIRST && i < first) || (mode == KEEP_SOME && chance_of(c, 500));
         bool torn = !op->is_truncation && op->n &&
                     ((mode == KEEP_FIRST && i == first) || (mode == KEEP_SOME && chance_of(c, 100)));
         if (torn)
-            op_tear(&f->safe, op, c);
+            op_tear(&f->now, op, c);
+        else if (keep && op->is_truncation)
+            bytes_size(&f->now, op->at);
         else if (keep)
-            op_apply(&f->safe, op);
+            bytes_put(&f->now, op->bytes, op->n, op->at);
+        th_free(op);
     }
-    ops_free(f);
-    bytes_copy(&f->now, &f->safe);
 }
 
 void disk_crash(disk *d, bool power, chance *c)
@@ -356,7 +380,7 @@ void disk_crash(disk *d, bool power, chance *c)
             disk_file_forget(f);
             continue;
         }
-        file_crash(f, mode, c);
+        file_crash(f, f->gone ? KEEP_NONE : mode, c);
         f->gone = false;
         f->named = true;
     }

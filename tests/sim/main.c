@@ -1,6 +1,7 @@
 /* main.c — seeds in, verdicts out. Each run of a seed is the same; some are run twice to see that it is so. */
 #include "sim.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,8 @@ int main(int argc, char **argv)
     int64_t fork_us = 0;
     if (!options_read(argc, argv, &o))
         return usage(&o);
+    mallopt(M_MMAP_THRESHOLD, 1 << 30); /* runs come one after the other: the memory of one serves the next */
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
     signal(SIGABRT, crashed);
     signal(SIGSEGV, crashed);
     sim_must(th_crypto_start(), NULL, "crypto");
