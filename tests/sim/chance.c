@@ -76,6 +76,16 @@ int64_t chance_wait(chance *c, int64_t mean)
 
 static chance openssl_chance;
 
+chance chance_of_openssl(void)
+{
+    return openssl_chance;
+}
+
+void chance_set_openssl(chance c)
+{
+    openssl_chance = c;
+}
+
 static int openssl_bytes(unsigned char *bytes, int n)
 {
     chance_bytes(&openssl_chance, bytes, (size_t)n);

@@ -21,4 +21,7 @@ int64_t chance_wait(chance *c, int64_t mean);
 
 /* OpenSSL draws nonces of SM2 from its own source: from here on it is this stream. */
 void chance_feeds_openssl(uint64_t seed);
+/* Around what happens once a process and not once a run: the stream goes on afterwards as if it had not happened. */
+chance chance_of_openssl(void);
+void chance_set_openssl(chance c);
 #endif

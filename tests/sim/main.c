@@ -97,7 +97,7 @@ static bool seed_run(const options *o, uint64_t seed, sim_counts *sum, double *r
         return false;
     }
     if (o->twice && seed % o->twice == 0) {
-        sim_run(seed, o->hours * TH_HOUR_US, false, &second);
+        sim_run(seed, o->hours * TH_HOUR_US, o->verbose, &second);
         *ret_hours += (double)second.simulated_us / (double)TH_HOUR_US;
         if (second.failed || strcmp(first.hash, second.hash) != 0) {
             failure_print(o, seed, second.failed ? second.failure : "the same seed left other journals the second time");
@@ -138,8 +138,8 @@ int main(int argc, char **argv)
     }
     sim_region_close();
     double took = seconds() - begun;
-    printf("%llu events, %llu batches, %llu messages; %llu cases (%llu delivered), %llu asks (%llu answered), %llu effects (%llu refused for the moment)\n",
-           (unsigned long long)sum.events, (unsigned long long)sum.batches, (unsigned long long)sum.messages, (unsigned long long)sum.cases,
+    printf("%llu events, %llu batches (%llu of heads and proofs only), %llu messages; %llu cases (%llu delivered), %llu asks (%llu answered), %llu effects (%llu refused for the moment)\n",
+           (unsigned long long)sum.events, (unsigned long long)sum.batches, (unsigned long long)sum.quiet, (unsigned long long)sum.messages, (unsigned long long)sum.cases,
            (unsigned long long)sum.delivered, (unsigned long long)sum.asks, (unsigned long long)sum.asks_ok, (unsigned long long)sum.effects,
            (unsigned long long)sum.refused);
     printf("%llu deaths (%llu while writing), %llu restores, %llu trust documents, %llu key rotations; longest way from a fork to its alarm %.0f s\n",

@@ -216,7 +216,7 @@ static void nemesis(sim *s, void *ctx, uint64_t tag)
     if (!s->working)
         return;
     strike(s);
-    sim_after(s, sim_pause(s, 8 * TH_SECOND_US, 12 * TH_MINUTE_US), nemesis, NULL, 0);
+    sim_after(s, sim_pause(s, 3 * TH_SECOND_US, 40 * TH_MINUTE_US), nemesis, NULL, 0);
 }
 
 void sim_nemesis_open(sim *s)

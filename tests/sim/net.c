@@ -22,7 +22,7 @@ struct sim_letter {
     sim *sim;
     uint64_t id, call, from_life;
     unsigned from, to;
-    bool is_grants, handled;
+    bool is_grants, handled, quiet; /* quiet: nothing but heads and proofs */
     th_arena bytes; /* of request and answer */
     th_wire wire;
     th_incoming incoming;
@@ -51,6 +51,15 @@ static void wire_copy(th_arena *arena, const th_wire *from, th_wire *to)
                     .body = kept(arena, from->body)};
 }
 
+static bool is_quiet(th_str body)
+{
+    th_str line;
+    while (body.n && th_str_cut(&body, '\n', &line))
+        if (!memmem(line.p, line.n, gossip_mark, sizeof gossip_mark - 1) && !memmem(line.p, line.n, proof_mark, sizeof proof_mark - 1))
+            return false;
+    return true;
+}
+
 static sim_letter *letter_make(sim_node *from, unsigned to, uint64_t call, const th_wire *wire)
 {
     sim *s = from->sim;
@@ -58,8 +67,10 @@ static sim_letter *letter_make(sim_node *from, unsigned to, uint64_t call, const
     TH_ASSERT(l != NULL);
     *l = (sim_letter){.sim = s, .id = ++s->net.next_letter, .call = call, .from = from->slot, .from_life = from->life, .to = to, .is_grants = !wire};
     th_arena_open(&l->bytes, INCOMING_MAX);
-    if (wire)
+    if (wire) {
         wire_copy(&l->bytes, wire, &l->wire);
+        l->quiet = is_quiet(wire->body);
+    }
     l->older = s->net.letters;
     if (l->older)
         l->older->newer = l;
@@ -190,6 +201,7 @@ static void letter_returns(sim *s, void *ctx, uint64_t tag)
     } else if (call) {
         unsigned member = call->member;
         s->counts.batches++;
+        s->counts.quiet += l->quiet;
         s->counts.messages += call->outgoing->lines;
         th_outgoing *outgoing = call->outgoing;
         th_free(call);

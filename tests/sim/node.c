@@ -253,7 +253,7 @@ static void bury(sim *s, sim_node *n)
     n->up = n->dying = false;
     n->life++;
     s->counts.kills++;
-    sim_node_start_later(n, s->healing ? TH_SECOND_US : chance_wait(&s->chance, 20 * TH_SECOND_US));
+    sim_node_start_later(n, s->healing ? TH_SECOND_US : chance_wait(&s->chance, 6 * TH_SECOND_US));
 }
 
 void sim_node_start(sim *s, sim_node *n)

@@ -203,7 +203,7 @@ typedef struct sim_features { /* what this seed does to its region; drawn from i
 } sim_features;
 
 typedef struct sim_counts {
-    uint64_t events, batches, messages, cases, delivered, asks, asks_ok, effects, kills, buried_inside, restores, documents, rotations, refused;
+    uint64_t events, batches, quiet, messages, cases, delivered, asks, asks_ok, effects, kills, buried_inside, restores, documents, rotations, refused;
 } sim_counts;
 
 struct sim {

@@ -1,18 +1,19 @@
 /* work.c — what people do, in bursts of a few minutes with quiet hours between, as offices do. */
 #include "sim.h"
 
-enum { BURST_S = 90 };
+enum { BURST_S = 30, BURST_IN_THOUSAND = 350 };
 
-/* A burst begins at a place of each hour that the seed decides; in it things happen `busy_us` apart, else `quiet_us`. */
+/* In most hours there is a burst, at a place that the seed decides; in it things happen `busy_us` apart, else `quiet_us`. */
 int64_t sim_pause(sim *s, int64_t busy_us, int64_t quiet_us)
 {
     int64_t since = s->now_us - SIM_START_US, hour = since / TH_HOUR_US, at = since % TH_HOUR_US;
     chance place;
     chance_open(&place, s->seed, 1000 + (uint64_t)hour);
     int64_t begins = chance_between(&place, 0, TH_HOUR_US - 3 * BURST_S * TH_SECOND_US);
-    if (at >= begins && at < begins + BURST_S * TH_SECOND_US)
+    bool bursts = hour == 0 || chance_of(&place, BURST_IN_THOUSAND);
+    if (bursts && at >= begins && at < begins + BURST_S * TH_SECOND_US)
         return chance_wait(&s->chance, busy_us);
-    int64_t quiet = chance_wait(&s->chance, quiet_us), left = at < begins ? begins - at : TH_HOUR_US - at;
+    int64_t quiet = chance_wait(&s->chance, quiet_us), left = bursts && at < begins ? begins - at : TH_HOUR_US - at;
     return quiet < left ? quiet : left + chance_wait(&s->chance, busy_us);
 }
 
@@ -39,7 +40,7 @@ static void work(sim *s, void *ctx, uint64_t tag)
         else
             sim_ask(s, n);
     }
-    sim_after(s, sim_pause(s, 1500000, 10 * TH_MINUTE_US), work, NULL, 0);
+    sim_after(s, sim_pause(s, 600000, 30 * TH_MINUTE_US), work, NULL, 0);
 }
 
 void sim_work_open(sim *s)

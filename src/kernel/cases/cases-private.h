@@ -84,6 +84,8 @@ bool th_case_written_here(const th_cases *cases, const th_case *c);
 /* A copy's way: an event that the owner (or this node) noted, and the state as the owner says it. *ret_new false: it stands already. */
 TH_MUST_USE th_status th_case_copy(th_cases *cases, th_db *db, th_case *c, th_case_event *event, bool *ret_new, th_error *error);
 
+bool th_case_event_same(th_db *db, const char *id, const th_case_event *event); /* does this very event stand at its node and sequence? */
+
 /* {"number","item","form":{…},"id_number","name"} sealed for this node. */
 TH_MUST_USE th_status th_case_secret_seal(th_cases *cases, const char *id, th_str json, th_arena *arena, th_str *ret_sealed);
 TH_MUST_USE th_status th_case_secret_open(th_cases *cases, const char *id, th_str sealed, th_arena *arena, const th_json **ret_json,

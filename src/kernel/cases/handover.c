@@ -324,6 +324,10 @@ th_status th_case_event_apply(void *ctx, th_db *db, const th_message *m, th_aren
     c.clock = clock ? clock->raw : (th_str){NULL, 0};
     status = th_case_copy(cases, db, &c, &event, &fresh, error);
     answer->body = TH_STR("{}");
+    answer->quiet = !fresh;
+    if (!status && !fresh && !th_case_event_same(db, c.id, &event))
+        return th_fail(error, TH_CONFLICT, "case-diverged", "决定节点的办件历史与本节点所存不同（该节点可能自备份恢复过），须由人核对",
+                       "The deciding node tells another history of this case than the one that stands here (it may have been restored): people must look");
     return status;
 }
 

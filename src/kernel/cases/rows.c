@@ -227,6 +227,18 @@ th_status th_case_copy(th_cases *cases, th_db *db, th_case *c, th_case_event *ev
     return status;
 }
 
+bool th_case_event_same(th_db *db, const char *id, const th_case_event *event)
+{
+    th_arena arena;
+    const th_value *row;
+    th_value values[] = {th_v_text(th_str_of(id)), th_v_text(event->node), th_v_int(event->origin_seq)};
+    th_arena_open(&arena, 64 * 1024);
+    bool same = th_db_one(db, "SELECT kind, at FROM cases_event WHERE case_id = ?1 AND node = ?2 AND origin_seq = ?3", values, 3, &arena, &row, NULL) == TH_OK &&
+                th_str_eq(row[0].s, event->kind) && row[1].i == event->at_us;
+    th_arena_close(&arena);
+    return same;
+}
+
 /* ---- secrets ---- */
 
 th_status th_case_secret_seal(th_cases *cases, const char *id, th_str json, th_arena *arena, th_str *ret_sealed)

@@ -12,7 +12,7 @@ enum {
     TH_TYPES_MAX = 32,
     TH_PEER_QUEUE_MAX = 20000,
     TH_GOSSIP_EVERY_S = 10,   /* at most this often, when there is news */
-    TH_GOSSIP_IDLE_S = 1800,  /* and at least this often */
+    TH_GOSSIP_IDLE_S = 3600,  /* and at least this often */
     TH_ANSWER_MAX = 64 * 1024,
     TH_MEMBER_BUDGET_PER_S = 50000, /* messages a second that one member may cause here */
 };
