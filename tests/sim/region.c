@@ -316,6 +316,7 @@ static void found(sim_suites suites)
     th_error error = {0};
     memset(&t, 0, sizeof t);
     sim_process_reset(1);
+    sim_memo_begin(false);
     t.seed = 1;
     t.suites = suites;
     t.now_us = SIM_EPOCH_US;

@@ -115,6 +115,7 @@ static void open_all(sim *s)
 {
     sim_region_open(s);
     sim_process_reset(s->seed);
+    sim_memo_begin(s->seed % 8 != 0);
     chance_open(&s->chance, s->seed, 1);
     chance_open(&s->net.chance, s->seed, 2);
     for (unsigned m = 0; m < MEMBERS; m++) {
@@ -176,7 +177,7 @@ void sim_run(uint64_t seed, int64_t hours_us, bool verbose, sim_outcome *ret)
     th_log_sink_set(log_line, s);
     th_log_level_set(verbose ? TH_LOG_INFO : TH_LOG_ERROR);
     features_draw(s);
-    sim_memo_begin(seed % 8 != 0);
+    sim_say(s, "suites %s", s->suites == SUITES_ED25519 ? "ed25519" : s->suites == SUITES_SM2 ? "sm2" : "mixed");
     open_all(s);
     steps_run(s, SIM_START_US + hours_us);
     if (!s->failed)
