@@ -180,6 +180,8 @@ void sim_ask(sim *s, sim_node *n)
     th_error error = {0};
     asking *first = NULL, *last = NULL;
     size_t several = chance_of(&s->chance, 200) ? (size_t)chance_between(&s->chance, 2, SEVERAL) : 1;
+    if (chance_of(&s->chance, 10))
+        several = 40;
     for (size_t i = 0; i < several; i++) {
         asking *a = asking_make(s, n);
         if (last)

@@ -118,6 +118,8 @@ static void put_reply(th_change *change, th_status status, const th_error *error
 void sim_effect_put(sim *s, sim_node *n)
 {
     unsigned several = chance_of(&s->chance, 300) ? (unsigned)chance_between(&s->chance, 2, 12) : 1;
+    if (chance_of(&s->chance, 10))
+        several = 150;
     unsigned peer = (n->member + 1 + (unsigned)chance_below(&s->chance, MEMBERS - 1)) % MEMBERS;
     for (unsigned i = 0; i < several; i++) {
         putting *p = th_new(sizeof *p);

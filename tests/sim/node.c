@@ -77,6 +77,7 @@ static th_status exchange_open(sim_node *n, th_error *error)
         .env = &n->env,
         .message_key = (th_key *)(uintptr_t)sim_node_key(n),
         .journal_key = (th_key *)(uintptr_t)sim_key(n->member, USE_JOURNAL, n->journal_generation, sm2),
+        .batch_lines = n->sim->batch_lines,
         .wake = sim_net_wake,
         .wake_ctx = n};
     sim_node_secret(n, options.secret);

@@ -215,6 +215,7 @@ struct sim {
     chance chance;
     sim_features features;
     sim_suites suites;
+    size_t batch_lines; /* 0 = the protocol's limit; small ones fill the window of batches in flight */
     sim_node nodes[NODES];
     sim_net net;
     sim_member_state members[MEMBERS];
