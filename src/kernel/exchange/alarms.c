@@ -109,8 +109,8 @@ static void skew_watch(th_exchange *ex)
         th_arena arena;
         th_arena_open(&arena, 4096);
         int64_t s = off[i].skew_us / TH_SECOND_US;
-        th_str zh = th_strf(&arena, "该节点的时钟比本节点%s %lld 秒；相差过大时其报文会被拒绝，请校时", s > 0 ? "慢" : "快", (long long)llabs(s));
-        th_str en = th_strf(&arena, "Its clock is %lld s %s ours; beyond the limit its messages are refused. Set the time",
+        th_str zh = th_strf(&arena, "时钟比本节点%s %lld 秒，请校时；相差过大时报文会被拒绝", s > 0 ? "慢" : "快", (long long)llabs(s));
+        th_str en = th_strf(&arena, "Its clock is %lld s %s ours: set the time. Beyond the limit its messages are refused",
                             (long long)llabs(s), s > 0 ? "behind" : "ahead of");
         if (zh.p && en.p)
             th_alarm_raise(ex, "clock-skew", off[i].code, zh.p, en.p, (th_str){NULL, 0});

@@ -235,6 +235,13 @@ TH_MUST_USE th_status th_exchange_lines(th_exchange *exchange, th_db *db, th_str
  * TH_NOT_FOUND. */
 TH_MUST_USE th_status th_exchange_place(th_db *db, const char *origin, th_str id, th_arena *arena, th_str *ret_log,
                                         uint64_t *ret_index, th_error *error);
+/* The receipts of such a message as a JSON array: this node's own, then the provider's when this node asked. */
+TH_MUST_USE th_status th_exchange_receipts(th_exchange *exchange, th_db *db, th_str id, th_arena *arena, th_str *ret_json, th_error *error);
+/* The questions "who looked at this person's data", one a member that has not told all, each with a token that is made now for this
+ * alone. `asks` and `cursors` have room for TH_MEMBERS_MAX; asks are linked by next, done and ctx are left to the caller. `before` is
+ * where an earlier list ended, or absent. */
+TH_MUST_USE th_status th_exchange_looks_asks(th_exchange *exchange, th_str id_number, th_str account, const char *lang, th_str before,
+                                             th_arena *arena, th_ask *asks, th_str *cursors, size_t *ret_n, th_error *error);
 
 /* The store is a backup's: once, before anything is appended. The old log ends and a new one begins, with a statement of loss as its first
  * entry; its number is the clock's, so that restoring one backup twice opens two logs and what peers saw beyond it is no fork. Blocks. */

@@ -11,7 +11,7 @@ typedef struct looking {
     th_request *rq;
     th_trust *trust;
     th_ask asks[TH_MEMBERS_MAX];
-    th_str providers[TH_MEMBERS_MAX], cursors[TH_MEMBERS_MAX];
+    th_str cursors[TH_MEMBERS_MAX];
     size_t n;
     atomic_size_t open;
 } looking;
@@ -68,7 +68,7 @@ static void next_write(th_pen *pen, const looking *l, th_arena *arena)
         th_str next = next_of(l, i, arena);
         more = more || next.n;
         if (next.n || l->asks[i].status)
-            th_buff(&buf, "%s%.*s~%.*s", buf.n ? ";" : "", TH_FMT(l->providers[i]), TH_FMT(next.n ? next : l->cursors[i]));
+            th_buff(&buf, "%s%.*s~%.*s", buf.n ? ";" : "", TH_FMT(l->asks[i].provider), TH_FMT(next.n ? next : l->cursors[i]));
     }
     th_pen_kstr(pen, "next", more && th_buf_ok(&buf) ? th_buf_view(&buf) : (th_str){NULL, 0});
 }
@@ -101,7 +101,7 @@ static th_handled looks_reply(th_request *rq)
             continue;
         const th_json *items = th_json_get(root, "items");
         for (const th_json *look = th_json_first(items); look; look = th_json_next(items, look))
-            look_write(&pen, l->trust, l->providers[i], look);
+            look_write(&pen, l->trust, l->asks[i].provider, look);
     }
     th_pen_end(&pen, ']');
     th_pen_key(&pen, "unreachable");
@@ -109,10 +109,10 @@ static th_handled looks_reply(th_request *rq)
     for (size_t i = 0; i < l->n; i++)
         if (l->asks[i].status) {
             th_pen_object(&pen);
-            const th_member *m = th_trust_member(l->trust, l->providers[i]);
-            th_pen_kstr(&pen, "code", l->providers[i]);
-            th_pen_kstr(&pen, "zh", m ? m->name_zh : l->providers[i]);
-            th_pen_kstr(&pen, "en", m ? m->name_en : l->providers[i]);
+            const th_member *m = th_trust_member(l->trust, l->asks[i].provider);
+            th_pen_kstr(&pen, "code", l->asks[i].provider);
+            th_pen_kstr(&pen, "zh", m ? m->name_zh : l->asks[i].provider);
+            th_pen_kstr(&pen, "en", m ? m->name_en : l->asks[i].provider);
             th_pen_ktext(&pen, "problem", l->asks[i].error.type);
             th_pen_end(&pen, '}');
         }
@@ -132,8 +132,8 @@ static void look_done(th_ask *ask)
     }
 }
 
-static th_status look_prepare(th_exchange *ex, th_request *rq, looking *l, const th_member *member, th_str cursor, th_str id_number,
-                              th_error *error)
+static th_status look_ask(th_exchange *ex, const th_member *member, th_str id_number, const char *lang, th_str cursor, th_arena *arena,
+                          th_ask *ask, th_error *error)
 {
     static const th_str fields[] = {{"looks", 5}};
     int64_t now = th_now_us(&ex->env);
@@ -143,35 +143,48 @@ static th_status look_prepare(th_exchange *ex, th_request *rq, looking *l, const
                           .fields = fields,
                           .field_count = 1,
                           .item = TH_STR("citizen-view"),
-                          .lang = th_str_of(rq->lang),
+                          .lang = th_str_of(lang),
                           .issued_us = now,
                           .expires_us = now + TOKEN_LIFE_S * TH_SECOND_US};
     th_str token;
-    th_status status = th_consent_make(&consent, id_number, ex->message_key, &ex->env, &rq->arena, &token, error);
+    th_status status = th_consent_make(&consent, id_number, ex->message_key, &ex->env, arena, &token, error);
     if (status)
         return status;
     th_buf body;
-    th_buf_open(&body, &rq->arena, 512);
+    th_buf_open(&body, arena, 512);
     th_pen pen = th_pen_on(&body);
     th_pen_object(&pen);
     th_pen_kstr(&pen, "id_number", id_number);
     if (cursor.n)
         th_pen_kstr(&pen, "before", cursor);
     th_pen_end(&pen, '}');
-    l->cursors[l->n] = cursor;
-    l->providers[l->n] = th_str_keep(&rq->arena, th_str_of(member->code));
-    l->asks[l->n] = (th_ask){.provider = l->providers[l->n],
-                             .type = TH_STR("looks"),
-                             .item = TH_STR("citizen-view"),
-                             .operator_account = rq->who.account,
-                             .consent = token,
-                             .body = th_buf_view(&body),
-                             .deadline_us = now + LOOKS_DEADLINE_S * TH_SECOND_US,
-                             .done = look_done,
-                             .arena = &rq->arena,
-                             .ctx = l};
-    l->n++;
+    *ask = (th_ask){.provider = th_str_keep(arena, th_str_of(member->code)),
+                    .type = TH_STR("looks"),
+                    .item = TH_STR("citizen-view"),
+                    .consent = token,
+                    .body = th_buf_view(&body),
+                    .deadline_us = now + LOOKS_DEADLINE_S * TH_SECOND_US,
+                    .arena = arena};
     return th_buf_ok(&body) ? TH_OK : TH_TOO_LARGE;
+}
+
+th_status th_exchange_looks_asks(th_exchange *ex, th_str id_number, th_str account, const char *lang, th_str before, th_arena *arena,
+                                 th_ask *asks, th_str *cursors, size_t *ret_n, th_error *error)
+{
+    th_trust *trust = th_exchange_trust(ex);
+    th_status status = trust ? TH_OK : th_fail(error, TH_UNAVAILABLE, "no-trust", "本节点尚无信任文件", "This node has no trust document yet");
+    size_t n = 0;
+    for (size_t i = 0; !status && i < trust->member_count; i++) {
+        if (!cursor_of(before, trust->members[i].code, &cursors[n]))
+            continue;
+        status = look_ask(ex, &trust->members[i], id_number, lang, cursors[n], arena, &asks[n], error);
+        asks[n].operator_account = account;
+        if (!status && n++)
+            asks[n - 2].next = &asks[n - 1];
+    }
+    th_trust_release(trust);
+    *ret_n = n;
+    return status;
 }
 
 th_handled th_exchange_looks_get(th_request *rq)
@@ -190,20 +203,19 @@ th_handled th_exchange_looks_get(th_request *rq)
         th_store_release(ex->store, db);
     }
     l->trust = th_exchange_trust(ex);
-    if (!status && !l->trust)
-        status = th_fail(&rq->error, TH_UNAVAILABLE, "no-trust", "本节点尚无信任文件", "This node has no trust document yet");
-    th_str before = th_request_query(rq, "before"), cursor;
-    for (size_t i = 0; !status && i < l->trust->member_count; i++)
-        if (cursor_of(before, l->trust->members[i].code, &cursor))
-            status = look_prepare(ex, rq, l, &l->trust->members[i], cursor, id_number, &rq->error);
+    if (!status)
+        status = th_exchange_looks_asks(ex, id_number, rq->who.account, rq->lang, th_request_query(rq, "before"), &rq->arena, l->asks,
+                                        l->cursors, &l->n, &rq->error);
     if (status) {
         th_trust_release(l->trust);
         return th_reply_problem(rq, status, NULL);
     }
     if (!l->n)
         return looks_reply(rq);
-    for (size_t i = 0; i + 1 < l->n; i++)
-        l->asks[i].next = &l->asks[i + 1];
+    for (size_t i = 0; i < l->n; i++) {
+        l->asks[i].done = look_done;
+        l->asks[i].ctx = l;
+    }
     atomic_store(&l->open, l->n);
     status = th_exchange_ask(ex, l->asks, l->n, &rq->error);
     if (status) {

@@ -75,6 +75,30 @@ th_status th_exchange_lines(th_exchange *ex, th_db *db, th_str id, th_arena *are
     return TH_OK;
 }
 
+static void receipts_write(th_exchange *ex, th_db *db, const proof *p, bool asked, th_arena *arena, th_pen *pen)
+{
+    th_pen_array(pen);
+    own_receipt(db, pen, p->log, p->first + p->line, arena);
+    if (asked && p->trailer.n && p->request.n && p->answer.n)
+        TH_IGNORE(provider_receipt(ex, p, p->line, arena, pen));
+    th_pen_end(pen, ']');
+}
+
+th_status th_exchange_receipts(th_exchange *ex, th_db *db, th_str id, th_arena *arena, th_str *ret_json, th_error *error)
+{
+    proof p;
+    bool asked;
+    th_buf buf;
+    th_status status = batch_of(ex, db, id, arena, &p, &asked, error);
+    if (status)
+        return status;
+    th_buf_open(&buf, arena, 64 * 1024);
+    th_pen pen = th_pen_on(&buf);
+    receipts_write(ex, db, &p, asked, arena, &pen);
+    *ret_json = th_buf_view(&buf);
+    return th_buf_ok(&buf) ? TH_OK : TH_TOO_LARGE;
+}
+
 th_handled th_exchange_receipt_get(th_request *rq)
 {
     th_exchange *ex = rq->module;
@@ -100,11 +124,7 @@ th_handled th_exchange_receipt_get(th_request *rq)
         th_pen_kstr(&pen, "answer", line_of(p.answer, p.line));
     }
     th_pen_key(&pen, "receipts");
-    th_pen_array(&pen);
-    own_receipt(db, &pen, p.log, p.first + p.line, arena);
-    if (asked && p.trailer.n && p.request.n && p.answer.n)
-        TH_IGNORE(provider_receipt(ex, &p, p.line, arena, &pen));
-    th_pen_end(&pen, ']');
+    receipts_write(ex, db, &p, asked, arena, &pen);
     th_pen_end(&pen, '}');
     th_store_release(ex->store, db);
     return th_reply_json(rq, 200);

@@ -207,7 +207,7 @@ void th_life_tick(th_operations *o, int64_t now)
         robot_act(o, id);
     /* Every second is worth its part of a minute's questions; chance rounds it. */
     int64_t per_second = atomic_load(&o->life_per_minute);
-    o->life_credit_us += per_second;
+    o->life_credit_us += per_second * (int64_t)(th_life_random(o) % 201) / 100;
     while (o->life_credit_us >= 60 && atomic_load(&o->life_open) < OPEN_MAX) {
         o->life_credit_us -= 60;
         question_ask(o);

@@ -1,5 +1,5 @@
 /* tour.c — the story of one case, played for real and told step by step: what crossed the border, what did not, and the proof. */
-#include "operations-private.h"
+#include "tour-private.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,21 +7,6 @@
 #include <unistd.h>
 
 enum { TOPIC_QUEUE = 512 * 1024, WAIT_STEP_MS = 150, WAIT_MAX_MS = 30000, PERSONS = 20, FIRST_PERSON = 10, JOURNAL_LOOK_BACK = 400 };
-
-typedef struct playing {
-    th_tour *tour;
-    th_operations *o;
-    th_arena arena;
-    int step;
-    char case_id[TH_ID_TEXT];
-    const th_json *shown; /* the case as last seen */
-    th_str proof;         /* the first receipt, for the last step */
-    th_str own_zh, own_en;
-} playing;
-
-typedef struct words {
-    const char *zh, *en;
-} words;
 
 static const th_who onlooker = {.roles = TH_ROLE_CLERK | TH_ROLE_AUDITOR};
 
@@ -36,7 +21,7 @@ static void label(th_pen *pen, const char *zh, const char *en)
     th_pen_end(pen, '}');
 }
 
-static void step_tell(playing *p, const char *state, words title, words text, th_str crossed, const words *kept, size_t kept_n, th_str proof)
+void th_tour_step(playing *p, const char *state, words title, words text, th_str crossed, const words *kept, size_t kept_n, th_str proof, th_str looks)
 {
     th_buf buf;
     th_buf_open(&buf, &p->arena, 256 * 1024);
@@ -57,11 +42,18 @@ static void step_tell(playing *p, const char *state, words title, words text, th
     th_pen_end(&pen, ']');
     if (proof.n)
         th_pen_kraw(&pen, "proof", proof);
+    if (looks.n)
+        th_pen_kraw(&pen, "looks", looks);
     th_pen_ktime(&pen, "at", th_now_us(p->o->options.env));
     th_pen_ktext(&pen, "state", state);
     th_pen_end(&pen, '}');
     if (th_buf_ok(&buf))
         th_topic_publish(p->tour->topic, "step", th_buf_view(&buf));
+}
+
+static void step_tell(playing *p, const char *state, words title, words text, th_str crossed, const words *kept, size_t kept_n, th_str proof)
+{
+    th_tour_step(p, state, title, text, crossed, kept, kept_n, proof, (th_str){NULL, 0});
 }
 
 static void failed_tell(playing *p, const char *zh, const char *en)
@@ -70,7 +62,7 @@ static void failed_tell(playing *p, const char *zh, const char *en)
 }
 
 /* The question and the answer of one message, exactly as they crossed. */
-static th_str crossed_lines(playing *p, th_str message_id, th_str to)
+th_str th_tour_lines(playing *p, th_str message_id, th_str from, th_str to)
 {
     th_db *db;
     th_str message, answer;
@@ -79,25 +71,40 @@ static th_str crossed_lines(playing *p, th_str message_id, th_str to)
         return (th_str){NULL, 0};
     th_status status = th_exchange_lines(p->o->options.exchange, db, message_id, &p->arena, &message, &answer, NULL);
     th_store_release(p->o->options.store, db);
-    if (status)
+    if (status || !message.n || !answer.n)
         return (th_str){NULL, 0};
     th_buf_open(&buf, &p->arena, 192 * 1024);
     th_pen pen = th_pen_on(&buf);
     th_pen_array(&pen);
     th_pen_object(&pen);
     label(&pen, "发出的报文", "The message sent");
-    th_pen_ktext(&pen, "from", p->o->code);
+    th_pen_kstr(&pen, "from", from);
     th_pen_kstr(&pen, "to", to);
     th_pen_kraw(&pen, "json", message);
     th_pen_end(&pen, '}');
     th_pen_object(&pen);
     label(&pen, "收到的答复", "The answer received");
     th_pen_kstr(&pen, "from", to);
-    th_pen_ktext(&pen, "to", p->o->code);
+    th_pen_kstr(&pen, "to", from);
     th_pen_kraw(&pen, "json", answer);
     th_pen_end(&pen, '}');
     th_pen_end(&pen, ']');
     return th_buf_ok(&buf) ? th_buf_view(&buf) : (th_str){NULL, 0};
+}
+
+/* The last of its receipts: the other node's where this one asked, else its own. */
+static th_str receipt_of(playing *p, th_str message_id)
+{
+    th_db *db;
+    th_str json;
+    const th_json *root;
+    if (!message_id.n || th_store_acquire(p->o->options.store, &db, NULL))
+        return (th_str){NULL, 0};
+    th_status status = th_exchange_receipts(p->o->options.exchange, db, message_id, &p->arena, &json, NULL);
+    th_store_release(p->o->options.store, db);
+    if (status || th_json_parse(json, &p->arena, &root, NULL) || !root->count)
+        return (th_str){NULL, 0};
+    return th_json_at(root, root->count - 1)->raw;
 }
 
 /* ---- watching the case ---- */
@@ -209,6 +216,7 @@ static bool case_start(playing *p)
     s.start.ctx = &s;
     pthread_mutex_init(&s.lock, NULL);
     pthread_cond_init(&s.bell, NULL);
+    p->id_number = person.id_number;
     th_status status = s.start.json.n ? th_cases_start(p->o->options.cases, &s.start, &error) : TH_NOT_FOUND;
     pthread_mutex_lock(&s.lock);
     while (!status && !s.done)
@@ -244,9 +252,7 @@ static void tell_evidence(playing *p, const th_json *e)
     th_str text_en = th_strf(&p->arena, "What the applicant stated goes to %.*s to be compared. The message carries grant, item, case and the person's consent; the answer is given item by item, journaled on both sides, with a receipt.",
                              TH_FMT(th_json_str(provider, "en")));
     th_str proof = receipt ? receipt->raw : (th_str){NULL, 0};
-    if (!p->proof.n)
-        p->proof = proof;
-    step_tell(p, "done", (words){zh.p, en.p}, (words){text_zh.p, text_en.p}, crossed_lines(p, th_json_str(e, "message"), th_json_str(provider, "code")), kept, TH_COUNT(kept), proof);
+    step_tell(p, "done", (words){zh.p, en.p}, (words){text_zh.p, text_en.p}, th_tour_lines(p, th_json_str(e, "message"), th_str_of(p->o->code), th_json_str(provider, "code")), kept, TH_COUNT(kept), proof);
 }
 
 /* The message that carried the case, found in this node's own journal. */
@@ -283,24 +289,17 @@ static void tell_handover(playing *p)
     step_tell(p, "done", (words){zh.p, en.p},
               (words){"办件连同核验结果经发件箱移交。任何一方随时断电，办件都只到达一次。",
                       "The case goes with its results through the outbox. Whichever side loses power at any moment, it arrives exactly once."},
-              crossed_lines(p, message, th_json_str(owner, "code")), kept, TH_COUNT(kept), (th_str){NULL, 0});
+              th_tour_lines(p, message, th_str_of(p->o->code), th_json_str(owner, "code")), kept, TH_COUNT(kept), receipt_of(p, message));
 }
 
-static th_str timeline(playing *p)
+/* The message in which the owner told of its decision. */
+static th_str decision_message(playing *p)
 {
-    th_buf buf;
     const th_json *events = th_json_get(p->shown, "events");
-    th_buf_open(&buf, &p->arena, 64 * 1024);
-    th_pen pen = th_pen_on(&buf);
-    th_pen_array(&pen);
-    th_pen_object(&pen);
-    label(&pen, "传回的时间线", "The timeline that came back");
-    th_pen_kstr(&pen, "from", th_json_str(th_json_get(p->shown, "owner"), "code"));
-    th_pen_ktext(&pen, "to", p->o->code);
-    th_pen_kraw(&pen, "json", events ? events->raw : TH_STR("[]"));
-    th_pen_end(&pen, '}');
-    th_pen_end(&pen, ']');
-    return th_buf_view(&buf);
+    for (const th_json *e = th_json_first(events); e; e = th_json_next(events, e))
+        if (th_str_is(th_json_str(e, "kind"), "decided"))
+            return th_json_str(e, "message");
+    return (th_str){NULL, 0};
 }
 
 static void tell_decision(playing *p)
@@ -312,16 +311,8 @@ static void tell_decision(playing *p)
     step_tell(p, "done", (words){zh.p, en.p},
               (words){"经办人看到申请与核验结果并排，作出决定（此处由模拟窗口办理）。每一步都回到申请地，两地时间线相同。",
                       "The officer sees claims beside results and decides (here a simulated clerk does). Every step returns to where the case began; both timelines are the same."},
-              timeline(p), kept, TH_COUNT(kept), (th_str){NULL, 0});
-}
-
-static void tell_looks(playing *p)
-{
-    static const words kept[] = {{"各地日志不能互相拼接：每个节点用自己的密钥为同一个人取不同的假名", "Logs cannot be joined: every node has its own keyed pseudonym for the person"}};
-    step_tell(p, "done", (words){"本人看得到每一次查看", "The person sees every look"},
-              (words){"打开“谁看过我的信息”，各节点的记录合成一张表：哪个机构、为哪件事、看了哪些字段。每条都有回执，任何人都能用信任文件离线检验。",
-                      "“Who looked at my data” joins the records of all nodes: which office, for which item, which fields. Each has a receipt that anybody can check offline with the trust document."},
-              (th_str){NULL, 0}, kept, TH_COUNT(kept), p->proof);
+              th_tour_lines(p, decision_message(p), th_json_str(owner, "code"), th_str_of(p->o->code)), kept, TH_COUNT(kept),
+              receipt_of(p, decision_message(p)));
 }
 
 static void play(playing *p)
@@ -352,7 +343,7 @@ static void play(playing *p)
         return;
     }
     tell_decision(p);
-    tell_looks(p);
+    th_tour_looks(p);
 }
 
 static void *tour_run(void *arg)
