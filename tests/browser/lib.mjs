@@ -72,6 +72,13 @@ export async function settled(page) {
   })
 }
 
+/* The whole page in one window: what sticks to the window's edge stands where it would at the end of the page. */
 export async function shoot(page, name, whole = true) {
-  await page.screenshot({ path: join(shots, `${name}.png`), fullPage: whole })
+  const window = page.viewportSize()
+  if (whole) {
+    const height = await page.evaluate(() => document.documentElement.scrollHeight)
+    if (height > window.height) await page.setViewportSize({ width: window.width, height: Math.min(height, 6000) })
+  }
+  await page.screenshot({ path: join(shots, `${name}.png`) })
+  await page.setViewportSize(window)
 }

@@ -13,7 +13,10 @@ declare module 'vue-router' {
 }
 
 const staff: Role[] = ['operator', 'auditor']
-const desk: Role[] = ['clerk', 'operator']
+const desk: Role[] = ['clerk', 'auditor']
+const counter: Role[] = ['clerk']
+const watch: Role[] = ['operator', 'auditor', 'duty']
+const everyDesk: Role[] = ['clerk', 'duty', 'accountant', 'operator', 'auditor']
 
 const routes: RouteRecordRaw[] = [
   {
@@ -37,6 +40,7 @@ const routes: RouteRecordRaw[] = [
         meta: { title: ['谁看过我的信息', 'Who looked at my data'], signedIn: true },
       },
       { path: 'me', component: () => import('./pages/citizen/MePage.vue'), meta: { title: ['我的', 'Me'] } },
+      { path: 'me/totp', component: () => import('./pages/citizen/TotpPage.vue'), meta: { title: ['动态口令', 'One-time codes'], signedIn: true } },
     ],
   },
   {
@@ -44,26 +48,27 @@ const routes: RouteRecordRaw[] = [
     component: () => import('./pages/clerk/StaffShell.vue'),
     meta: { roles: desk },
     children: [
-      { path: 'counter', component: () => import('./pages/clerk/CounterPage.vue'), meta: { title: ['窗口代办', 'Counter'], roles: desk } },
+      { path: 'counter', component: () => import('./pages/clerk/CounterPage.vue'), meta: { title: ['窗口代办', 'Counter'], roles: counter } },
       { path: ':id?', component: () => import('./pages/clerk/DeskPage.vue'), meta: { title: ['办件', 'Cases'], roles: desk } },
     ],
   },
   {
     path: '/operator',
     component: () => import('./pages/clerk/StaffShell.vue'),
-    meta: { roles: staff },
+    meta: { roles: everyDesk },
     children: [
-      { path: '', component: () => import('./pages/operator/MembersPage.vue'), meta: { title: ['成员', 'Members'], roles: staff } },
-      { path: 'trust', component: () => import('./pages/operator/TrustPage.vue'), meta: { title: ['信任文件', 'Trust document'], roles: staff } },
+      { path: '', component: () => import('./pages/operator/MembersPage.vue'), meta: { title: ['成员', 'Members'], roles: watch } },
+      { path: 'trust', component: () => import('./pages/operator/TrustPage.vue'), meta: { title: ['信任文件', 'Trust document'], roles: watch } },
       { path: 'grants', component: () => import('./pages/operator/GrantsPage.vue'), meta: { title: ['授权', 'Grants'], roles: staff } },
-      { path: 'links', component: () => import('./pages/operator/LinksPage.vue'), meta: { title: ['链路', 'Links'], roles: staff } },
+      { path: 'links', component: () => import('./pages/operator/LinksPage.vue'), meta: { title: ['链路和告警', 'Links and alarms'], roles: watch } },
+      { path: 'requests', component: () => import('./pages/operator/RequestsPage.vue'), meta: { title: ['数据申请', 'Data requests'], roles: everyDesk } },
       { path: 'journal', component: () => import('./pages/operator/JournalPage.vue'), meta: { title: ['存证日志', 'Journal'], roles: staff } },
       {
         path: 'registers',
         component: () => import('./pages/operator/RegistersPage.vue'),
         meta: { title: ['登记库', 'Registers'], roles: staff },
       },
-      { path: 'accounts', component: () => import('./pages/operator/AccountsPage.vue'), meta: { title: ['账号', 'Accounts'], roles: staff } },
+      { path: 'accounts', component: () => import('./pages/operator/AccountsPage.vue'), meta: { title: ['账号和密钥', 'Accounts and keys'], roles: staff } },
     ],
   },
   {

@@ -2,67 +2,76 @@
 import { onScopeDispose, ref, shallowRef, type Ref } from 'vue'
 import { asProblem, get, type Problem } from './api'
 import { useStream, type StreamState } from './stream'
-import type { Case, CaseEvent } from './types'
+import type { Case } from './types'
 
 export interface LiveCase {
   data: Ref<Case | null>
   problem: Ref<Problem | null>
   loading: Ref<boolean>
   live: Ref<StreamState>
-  fresh: Ref<number | undefined>
+  fresh: Ref<ReadonlySet<number>>
   open: (id: string | null) => void
   take: (next: Case) => void
 }
 
-/* An event says that something changed and what; the case itself is asked again, once for a burst. */
+/* An event says only that the case moved; the case itself is asked again, once for a burst. What is new in it is marked for a while. */
 export function useCase(): LiveCase {
   const data = shallowRef<Case | null>(null)
   const problem = shallowRef<Problem | null>(null)
   const loading = ref(false)
-  const fresh = ref<number | undefined>()
+  const fresh = shallowRef<ReadonlySet<number>>(new Set())
   let id: string | null = null
   let later: ReturnType<typeof setTimeout> | null = null
+  let again = false
 
+  function show(next: Case): void {
+    const known = new Set(data.value?.events.map((event) => event.seq) ?? next.events.map((event) => event.seq))
+    fresh.value = new Set(next.events.filter((event) => !known.has(event.seq)).map((event) => event.seq))
+    data.value = next
+    problem.value = null
+  }
   async function ask(): Promise<void> {
     const wanted = id
     if (!wanted) return
+    if (loading.value) {
+      again = true
+      return
+    }
     loading.value = true
     try {
       const answer = await get<Case>(`/cases/v1/cases/${encodeURIComponent(wanted)}`)
-      if (wanted !== id) return
-      data.value = answer
-      problem.value = null
+      if (wanted === id) show(answer)
     } catch (cause) {
       if (wanted === id) problem.value = asProblem(cause)
     }
-    if (wanted === id) loading.value = false
+    loading.value = false
+    if (again || wanted !== id) {
+      again = false
+      void ask()
+    }
   }
   const stream = useStream({
-    case: (told) => {
-      const event = told as CaseEvent
-      if (data.value?.events.some((each) => each.seq === event.seq && each.node?.code === event.node?.code)) return
+    case: () => {
       if (later) clearTimeout(later)
-      later = setTimeout(() => {
-        fresh.value = event.seq
-        void ask()
-      }, 120)
+      later = setTimeout(() => void ask(), 120)
     },
   })
   onScopeDispose(() => {
     if (later) clearTimeout(later)
+    id = null
   })
   function open(next: string | null): void {
     id = next
     data.value = null
     problem.value = null
-    fresh.value = undefined
+    fresh.value = new Set()
     stream.close()
     if (!next) return
     void ask()
     stream.open(`/cases/v1/cases/${encodeURIComponent(next)}/events`)
   }
   function take(next: Case): void {
-    if (next.id === id) data.value = next
+    if (next.id === id) show(next)
   }
   return { data, problem, loading, live: stream.state, fresh, open, take }
 }

@@ -45,6 +45,13 @@ export function maskId(id: string | null | undefined): string {
   return id.slice(0, 4) + '*'.repeat(id.length - 8) + id.slice(-4)
 }
 
+/* The two suites by the names that people know them by. */
+export function suiteName(suite: string): string {
+  if (suite === 'sm2-sm3') return lang.value === 'zh' ? '国密 SM2/SM3' : 'SM2 with SM3'
+  if (suite === 'ed25519-sha256') return 'Ed25519/SHA-256'
+  return suite
+}
+
 /* Long hashes keep both ends: enough to compare by eye. */
 export function shortHash(text: string | null | undefined, keep = 8): string {
   if (!text) return '—'

@@ -62,7 +62,7 @@ export function frame(width: number, height: number): { x: number; y: number; w:
   const closer = Math.min(1, Math.max(0, (shape - 1.15) / 1.2))
   const h = all.h + (least - all.h) * closer
   const w = h * shape
-  const cx = all.x + all.w / 2 + 40 * closer
+  const cx = all.x + all.w / 2 + 110 * closer
   const cy = all.y + all.h / 2 + (348 - all.y - all.h / 2) * closer
   return { x: cx - w / 2, y: cy - h / 2, w, h }
 }

@@ -22,5 +22,18 @@ export function nodeName(which: Coded | string | null | undefined): string {
   return pair ? pair[lang.value === 'zh' ? 0 : 1] : which
 }
 
+const shorts: Record<string, readonly [string, string]> = {
+  '110000': ['京', 'BJ'],
+  '120000': ['津', 'TJ'],
+  '130000': ['冀', 'HE'],
+  '133100': ['雄', 'XA'],
+}
+/* One character in Chinese, two letters in English: for the heads of narrow tables, always beside a full name for those who listen. */
+export function shortName(code: string): string {
+  const pair = shorts[code]
+  const name = nodeName(code)
+  return pair ? pair[lang.value === 'zh' ? 0 : 1] : lang.value === 'zh' ? name.slice(0, 1) : name.slice(0, 2).toUpperCase()
+}
+
 export const codeOf = (which: Coded | string | null | undefined): string =>
   typeof which === 'string' ? which : (which?.code ?? '')

@@ -1,6 +1,8 @@
 // schema.ts: a form is a JSON Schema of the region's data. Here it becomes fields, pages of fields, and faults in words.
 import { idNumberHolds } from './ids'
+import { nodeName } from './nodes'
 import { fill, lang, type Pair } from './texts'
+import { exact } from './time'
 import type { Schema } from './types'
 import { common } from '@/texts/common'
 
@@ -147,5 +149,7 @@ export function show(field: Field, values: Values): string {
     const choices = choicesOf(field.schema.items ?? {})
     return value.map((each) => choices.find((choice) => choice.value === each)?.text ?? String(each)).join('、')
   }
+  if (field.schema.format === 'member-code') return nodeName(String(value))
+  if (field.schema.format === 'date-time') return exact(String(value))
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }

@@ -45,6 +45,12 @@ export function knowSession(): Promise<void> {
   return asking
 }
 
+/* What the node knows of this account changed: ask it again. */
+export async function againSession(): Promise<void> {
+  known.value = false
+  await knowSession()
+}
+
 export async function signIn(login: string, password: string, totp?: string): Promise<Account> {
   const session = await post<Session & { account: Account }>('/people/v1/session', { login, password, ...(totp ? { totp } : {}) })
   take(session)

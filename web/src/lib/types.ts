@@ -12,18 +12,27 @@ export interface Account {
   name: string
   roles: Role[]
   office: Coded | null
+  totp: boolean
+  disabled: boolean
 }
 export interface Session {
   account: Account | null
-  csrf: string
-  expires: string
+  csrf?: string
+  expires?: string
+}
+export interface ApiKey {
+  id: string
+  name: string
+  office: Coded
+  made: string
+  revoked: boolean
 }
 
 export interface DemoLogin {
   role: Role
   login: string
   password: string
-  name: string
+  name: Named
   sample?: Record<string, string>
 }
 export interface NodeInfo {
@@ -33,6 +42,8 @@ export interface NodeInfo {
   version: string
   demonstration: boolean
   logins?: DemoLogin[]
+  offices: Coded[]
+  purposes: Coded[]
   portals: { code: string; name: Named; url: string }[]
 }
 
@@ -44,6 +55,7 @@ export interface TrustKey {
   not_before: string
   not_after: string
 }
+export type MemberKey = Omit<TrustKey, 'public'>
 export interface TrustDocument {
   signed: {
     region: string
@@ -60,9 +72,10 @@ export interface TrustDocument {
 export interface RegionInfo {
   document: TrustDocument
   version: number
+  issued: string
   expires: string
   live: boolean
-  members: { code: string; name: Named; peer: string; portal: string; suspended: boolean; keys: TrustKey[] }[]
+  members: { code: string; name: Named; peer: string; portal: string; suspended: boolean; keys: MemberKey[] }[]
   governors: { threshold: number; keys: { kid: string; holder: string; suite: string; signed: boolean }[] }
   warnings: ({ type: string } & Named)[]
 }
@@ -81,9 +94,11 @@ export interface Receipt {
   path: string[]
   head: Head
 }
+/* The lines themselves are told to auditors only, and are gone once their time is over. */
 export interface Receipts {
-  message?: string
-  answer?: string
+  direction?: 'asked' | 'answered'
+  message?: string | null
+  answer?: string | null
   receipts: Receipt[]
 }
 
@@ -98,13 +113,13 @@ export interface JournalItem {
   item: string | null
   case: string | null
   grant: string | null
-  private: string
+  private: string | null
 }
 export interface JournalPage {
   log: string
   items: JournalItem[]
-  head: Head
-  next: number | string | null
+  head: Head | null
+  next: number | null
 }
 
 export interface Grant {
@@ -135,25 +150,29 @@ export interface Link {
   messages: number
   failures: number
   outbox: { waiting: number; dead: number; oldest: string | null }
-  head: { log: string; size: number; at: string } | null
-  error?: { type: string } & Named
+  head: Head | null
+  error: string | null
 }
 export interface Alarm extends Named {
+  id: string
   at: string
   kind: string
   peer: string
   detail: string
+  handled: string | null
+  handled_by: string | null
+  note: string | null
 }
 
 export interface ItemBrief {
   code: string
   title: Named
-  owner: Coded
-  office: Coded | string | null
+  owner: Coded | null
+  office: Coded
   limit_days: number
   fee_fen: number
   anywhere: boolean
-  simulated?: boolean
+  simulated: boolean
 }
 export interface FieldName extends Named {
   name: string
@@ -168,6 +187,7 @@ export interface EvidenceRule {
   consent: boolean
 }
 export interface Schema {
+  $schema?: string
   type?: string | string[]
   title?: string
   'x-en'?: string
@@ -212,52 +232,64 @@ export type Result = 'match' | 'mismatch' | 'no_record' | 'indeterminate'
 
 export interface CaseBrief {
   id: string
-  number?: string
+  number: string
   item: Coded
   applicant_name: string
   state: CaseState
-  owner: Coded | string
-  origin: Coded | string
+  owner: string
+  origin: string
   due: string | null
   updated: string
-  simulated?: boolean
 }
 export interface Evidence {
   id: string
   title: Named
   provider: Coded
   register: string
-  state: 'waiting' | 'answered' | 'unreachable'
-  results: Record<string, Result>
-  fields?: FieldName[]
+  state: 'waiting' | 'answered' | 'unreachable' | 'refused'
+  results?: Record<string, Result>
   message: string | null
   receipt?: Receipt
+  problem: string | null
   at: string | null
+  consent?: { revoked: string | null }
 }
 export interface CaseEvent extends Named {
   seq: number
   at: string
   node: Coded
   kind: string
-  by: string | null
-  note: string | null
-  message?: string
-  receipt?: Receipt
+  detail: {
+    kind?: string
+    channel?: string
+    evidence?: string
+    state?: string
+    results?: Record<string, Result>
+    problem?: string
+    outcome?: string
+    note?: string
+    reason?: string
+    law?: string
+  }
+  message: string | null
 }
 export interface Case {
   id: string
   number: string
   item: Coded
   state: CaseState
+  outcome: string | null
   origin: Coded
   owner: Coded
   applicant: { name: string; id_masked: string }
   form: Record<string, unknown>
   evidence: Evidence[]
   events: CaseEvent[]
+  created: string
+  updated: string
   due: string | null
   actions: string[]
-  simulated?: boolean
+  simulated: boolean
 }
 export interface Page<T> {
   items: T[]
@@ -268,27 +300,29 @@ export interface Look {
   provider: Coded
   at: string
   consumer: Coded
-  office: Coded | string | null
-  register: { name: string } & Named
-  fields: (FieldName | string)[]
+  office: string | null
+  register: string
+  fields: string[]
   operation: string
-  item: Coded | null
+  item: string | null
   case: string | null
-  grant: string
+  grant: string | null
   message: string
-  receipt?: Receipt
+  receipt: Receipt | null
 }
 
 export interface Register {
   name: string
   title: Named
-  owner: Coded
+  owner: Named
+  standard: Named
+  sector: string
   source: string
-  fields: { name: string; title: Named; verify: boolean; query: boolean; sensitive: boolean }[]
+  fields: { name: string; title: Named; type: string; key: boolean; verify: boolean; query: boolean; sensitive: boolean }[]
   entries: number
   version: number
+  updated: string | null
   simulated: boolean
-  standard: string | Named
 }
 export interface ImportReport {
   version: number
@@ -301,32 +335,37 @@ export interface DatasetBrief {
   id: string
   title: Named
   description: Named
-  publisher: Coded | Named
+  publisher: Coded
   sector: string
   access: string
   licence: string | null
-  refresh: string | Named | null
-  updated: string
+  refresh: Named | null
+  updated: string | null
   formats: string[]
   rows: number | null
-  simulated?: boolean
+  simulated: boolean
 }
 export interface Dataset extends DatasetBrief {
-  fields: { name: string; title?: Named; zh?: string; en?: string; type: string; sensitive?: boolean; unit?: string }[]
-  spatial: string | Named | null
-  conformsTo: string | string[] | null
+  fields: { name: string; title: Named; type: string; verify?: boolean; sensitive?: boolean; unit?: string }[]
+  spatial: Named | null
+  conformsTo: string | Named | null
+  source: Named | null
   distributions: { format: string; url: string; bytes: number | null }[]
 }
 export interface DataRequest {
   id: string
   dataset: string
-  title?: Named
+  title: Named | null
+  provider: string
+  consumer: string
+  office: string | null
   reason: string
   fields: string[]
   item: string | null
   by: string
   at: string
-  state: string
+  state: 'waiting' | 'granted' | 'refused'
+  outcome: string | null
 }
 
 export interface WallNode {
@@ -335,6 +374,7 @@ export interface WallNode {
   lon: number
   lat: number
   up: boolean
+  suspended: boolean
   verifies_per_s: number
   messages_per_s: number
   latency_p50_us: number
@@ -351,6 +391,7 @@ export interface Flow {
 export interface Attention extends Named {
   level: string
   at: string
+  peer: string
   href: string
 }
 export interface Minute {
@@ -369,13 +410,31 @@ export interface Wall {
   simulated: boolean
 }
 
+export interface Crossed {
+  label: Named
+  json: unknown
+  from: string
+  to: string
+}
+export interface TourLook {
+  provider: string
+  at: string
+  consumer: string
+  office: string | null
+  register: string
+  fields: string
+  operation: string
+  item: string | null
+  message: string
+}
 export interface TourStep {
   step: number
   title: Named
   text: Named
-  crossed: { label: Named | string; json: unknown; from?: string; to?: string }[]
+  crossed: Crossed[]
   kept: Named[]
   proof?: Receipt
+  looks?: TourLook[]
   at: string
   state: 'running' | 'done' | 'failed'
 }

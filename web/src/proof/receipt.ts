@@ -18,11 +18,36 @@ export type StepFault =
   | 'key-time'
   | 'key-id'
 
+/* `label` names a text; `formula` stands beside it as mathematics has it. */
+export interface Shown {
+  label: ShownLabel
+  formula?: string
+  value: string
+}
+export type ShownLabel =
+  | 'line-hash'
+  | 'leaf-told'
+  | 'answer-told'
+  | 'log'
+  | 'kid'
+  | 'public'
+  | 'not-before'
+  | 'not-after'
+  | 'entry'
+  | 'entry-hash'
+  | 'index'
+  | 'size'
+  | 'path'
+  | 'computed'
+  | 'head-root'
+  | 'signed'
+  | 'sig'
+  | 'by'
 export interface Step {
   name: StepName
   ok: boolean
   fault?: StepFault
-  shown: { label: string; value: string }[]
+  shown: Shown[]
   climb?: Climb[]
 }
 export interface Verdict {
@@ -55,23 +80,24 @@ export function headBytes(head: Head): Bytes {
   return utf8(headTag + canonical({ at, log, root, size, suite }))
 }
 
+/* Lines are hashed in the suite of the batch that carried them, which is the asker's; the entry in that of its journal. */
 async function lineStep(suite: Suite, name: 'message' | 'answer', line: string, told: string): Promise<Step> {
-  const made = await leafHash(suite, utf8(line))
-  let ok = false
+  const shown = (by: Suite, made: Bytes): Shown[] => [
+    { label: 'line-hash', formula: `${by.hashName}(0x00 ‖ …)`, value: hex(made) },
+    { label: name === 'message' ? 'leaf-told' : 'answer-told', value: told },
+  ]
+  let wanted: Bytes | null = null
   try {
-    ok = same(made, hashBytes(told))
+    wanted = hashBytes(told)
   } catch {
     // a malformed hash equals nothing
   }
-  return {
-    name,
-    ok,
-    ...(ok ? {} : { fault: 'differs' as const }),
-    shown: [
-      { label: `${suite.hashName}(0x00 ‖ ${name})`, value: hex(made) },
-      { label: name === 'message' ? 'entry.leaf' : 'entry.answer', value: told },
-    ],
+  const bytes = utf8(line)
+  for (const each of [suite, await suiteOf(suite.name === 'sm2-sm3' ? 'ed25519-sha256' : 'sm2-sm3')]) {
+    const made = await leafHash(each, bytes)
+    if (wanted && same(made, wanted)) return { name, ok: true, shown: shown(each, made) }
   }
+  return { name, ok: false, fault: 'differs', shown: shown(suite, await leafHash(suite, bytes)) }
 }
 
 function useIncludes(use: TrustKey['use'], wanted: string): boolean {
@@ -83,7 +109,7 @@ function useIncludes(use: TrustKey['use'], wanted: string): boolean {
 async function keyStep(head: Head, trust: TrustDocument): Promise<{ step: Step; key: TrustKey | null; member: string }> {
   const code = head.log.split('.')[0] ?? ''
   const member = trust.signed.members.find((each) => each.code === code)
-  const shown = [
+  const shown: Shown[] = [
     { label: 'log', value: head.log },
     { label: 'kid', value: head.kid },
   ]
@@ -91,8 +117,8 @@ async function keyStep(head: Head, trust: TrustDocument): Promise<{ step: Step; 
   if (!member) return fail('no-member')
   const key = member.keys.find((each) => each.kid === head.kid)
   if (!key) return fail('no-key')
-  shown.push({ label: 'public', value: key.public }, { label: 'not_before', value: key.not_before })
-  shown.push({ label: 'not_after', value: key.not_after })
+  shown.push({ label: 'public', value: key.public }, { label: 'not-before', value: key.not_before })
+  shown.push({ label: 'not-after', value: key.not_after })
   if (key.suite !== head.suite || !useIncludes(key.use, 'journal')) return fail('key-use')
   const at = Date.parse(head.at)
   if (!(at >= Date.parse(key.not_before) && at <= Date.parse(key.not_after))) return fail('key-time')
@@ -133,7 +159,7 @@ export async function checkReceipt(receipt: Receipt, trust: TrustDocument, known
     ok: true,
     shown: [
       { label: 'entry', value: receipt.entry },
-      { label: `${suite.hashName}(0x00 ‖ entry)`, value: hex(leaf) },
+      { label: 'entry-hash', formula: `${suite.hashName}(0x00 ‖ …)`, value: hex(leaf) },
     ],
   })
 
@@ -173,7 +199,7 @@ export async function checkReceipt(receipt: Receipt, trust: TrustDocument, known
     ...(rootsAgree ? {} : { fault: 'root' as const }),
     shown: [
       { label: 'computed', value: hex(root) },
-      { label: 'head.root', value: rootsAgree ? hex(root) : head.root },
+      { label: 'head-root', value: rootsAgree ? hex(root) : head.root },
     ],
   })
 
@@ -191,9 +217,9 @@ export async function checkReceipt(receipt: Receipt, trust: TrustDocument, known
     ok: signed.ok,
     ...(signed.ok ? {} : { fault: 'signature' as const }),
     shown: [
-      { label: 'signed bytes', value: new TextDecoder().decode(headBytes(head)) },
+      { label: 'signed', value: new TextDecoder().decode(headBytes(head)) },
       { label: 'sig', value: head.sig },
-      ...(signed.by ? [{ label: 'checked by', value: signed.by }] : []),
+      ...(signed.by ? [{ label: 'by' as const, value: signed.by }] : []),
     ],
   })
   steps.push(step)
