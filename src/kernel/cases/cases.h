@@ -79,7 +79,7 @@ const th_clock_rules *th_cases_clock_rules(const th_cases *cases);
 typedef struct th_case_start {
     th_str json;
     th_str applicant_id_number, applicant_name; /* from the account or the counter */
-    th_str subject, account, office;            /* office absent: the citizen herself */
+    th_str subject, account, office;            /* office absent: the citizen herself; subject absent: made from the number */
     void (*done)(struct th_case_start *start);
     void *ctx;
     th_status status;

@@ -169,6 +169,11 @@ static th_status case_make(starting *s, const th_json *form, th_error *error)
     c->owner = th_item_owner(s->item, form);
     c->state = th_machine_state(cases->machine, TH_STR("evidence"));
     c->subject = s->start->subject;
+    if (!c->subject.n) { /* begun without HTTP: the person is who the number says */
+        char subject[TH_SUBJECT_TEXT];
+        th_people_subject(cases->secret, s->start->applicant_id_number, subject);
+        c->subject = th_str_keep(&s->arena, th_str_of(subject));
+    }
     c->account = s->start->account;
     c->office = s->start->office;
     c->channel = c->office.n ? TH_STR("counter") : TH_STR("citizen");

@@ -226,6 +226,9 @@ static bool case_start(playing *p)
     pthread_mutex_destroy(&s.lock);
     if (!status)
         status = s.start.status;
+    if (status)
+        th_log(TH_LOG_WARN, "tour-not-begun", "type", error.type[0] ? error.type : s.start.error.type, "field",
+               error.field_count ? error.fields[0].pointer : "", NULL);
     memcpy(p->case_id, s.start.case_id, TH_ID_TEXT);
     return status == TH_OK;
 }
