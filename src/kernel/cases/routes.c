@@ -271,7 +271,7 @@ static const th_route routes[] = {
      "{\"type\":\"object\"}", CASE_REF, NULL, false},
     {"GET", "/cases/v1/cases/{id}/events", PEOPLE, TH_BODY_NONE, 0, th_cases_one_events, "streamCase",
      "Server-sent events: this case moved", NULL, "text/event-stream", NULL, false},
-    {"GET", "/cases/v1/events", TH_ROLE_CLERK | TH_ROLE_AUDITOR, TH_BODY_NONE, 0, th_cases_events, "streamCases",
+    {"GET", "/cases/v1/events", TH_ROLE_CLERK | TH_ROLE_HEAD | TH_ROLE_AUDITOR, TH_BODY_NONE, 0, th_cases_events, "streamCases",
      "Server-sent events: which case moved", NULL, "text/event-stream", NULL, false},
 };
 
