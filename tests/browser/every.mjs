@@ -165,7 +165,7 @@ test('what the node answers has the shapes that the console believes', async () 
     ['Case', await citizen.get(`/cases/v1/cases/${id}`)],
     ['Page<CaseBrief>', await citizen.get('/cases/v1/cases?view=mine')],
     ['Page<CaseBrief>', await clerk.get('/cases/v1/cases?view=all')],
-    ['{ items: Look[]; unreachable: Coded[] }', await citizen.get('/exchange/v1/looks')],
+    ['Looks', await citizen.get('/exchange/v1/looks')],
     ['Session', await citizen.get('/people/v1/session')],
     ['NodeInfo', await citizen.get('/operations/v1/node')],
     ['Wall', await citizen.get('/operations/v1/wall')],

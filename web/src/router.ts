@@ -13,10 +13,10 @@ declare module 'vue-router' {
 }
 
 const staff: Role[] = ['operator', 'auditor']
-const desk: Role[] = ['clerk', 'auditor']
+const desk: Role[] = ['clerk', 'head', 'auditor']
 const counter: Role[] = ['clerk']
 const watch: Role[] = ['operator', 'auditor', 'duty']
-const everyDesk: Role[] = ['clerk', 'duty', 'accountant', 'operator', 'auditor']
+const everyDesk: Role[] = ['clerk', 'head', 'duty', 'accountant', 'operator', 'auditor']
 
 const routes: RouteRecordRaw[] = [
   {

@@ -130,6 +130,23 @@ export const get = <T>(path: string, options?: CallOptions): Promise<T> => call<
 export const post = <T>(path: string, body: unknown = {}, options?: CallOptions): Promise<T> =>
   call<T>('POST', path, body, options)
 
+/* Something that must happen once, however often it is sent: the key stays while nobody knows whether it happened (no answer, or the
+ * node's own trouble), and is new after any answer, so that a corrected form is not taken for the same again. */
+export interface Once {
+  key: string
+}
+export const newOnce = (): Once => ({ key: newKey() })
+export async function postOnce<T>(once: Once, path: string, body: unknown): Promise<T> {
+  try {
+    const answer = await post<T>(path, body, { key: once.key })
+    once.key = newKey()
+    return answer
+  } catch (cause) {
+    if (cause instanceof Problem && cause.status >= 400 && cause.status < 500) once.key = newKey()
+    throw cause
+  }
+}
+
 export function asProblem(cause: unknown): Problem {
   if (cause instanceof Problem) return cause
   console.error(cause)

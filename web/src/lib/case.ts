@@ -2,7 +2,11 @@
 import { onScopeDispose, ref, shallowRef, type Ref } from 'vue'
 import { asProblem, get, type Problem } from './api'
 import { useStream, type StreamState } from './stream'
-import type { Case } from './types'
+import type { Case, CaseState } from './types'
+
+const ends: CaseState[] = ['delivered', 'withdrawn', 'refused', 'out_of_scope', 'lapsed', 'terminated', 'annulled', 'cancelled']
+/* Is there nothing more to wait for? */
+export const isClosed = (state: CaseState): boolean => ends.includes(state)
 
 export interface LiveCase {
   data: Ref<Case | null>

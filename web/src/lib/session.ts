@@ -15,7 +15,7 @@ export function has(...wanted: Role[]): boolean {
 }
 
 export function homeOf(list: Role[]): string {
-  if (list.includes('clerk')) return '/desk'
+  if (list.includes('clerk') || list.includes('head')) return '/desk'
   if (list.includes('operator') || list.includes('auditor')) return '/operator'
   if (list.includes('duty')) return '/wall'
   return '/'

@@ -43,7 +43,10 @@ export function fill(text: string, values?: Values): string {
 export function words<T extends Record<string, Pair>>(table: T): (key: keyof T & string, values?: Values) => string {
   return (key, values) => {
     const pair = table[key]
-    if (!pair) throw new Error(`no words for ${key}`)
+    if (!pair) {
+      console.error(`no words for ${key}`)
+      return key
+    }
     return fill(lang.value === 'zh' ? pair[0] : pair[1], values)
   }
 }

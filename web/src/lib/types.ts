@@ -4,7 +4,7 @@ import type { Named } from './texts'
 export interface Coded extends Named {
   code: string
 }
-export type Role = 'citizen' | 'clerk' | 'duty' | 'accountant' | 'operator' | 'auditor'
+export type Role = 'citizen' | 'clerk' | 'head' | 'duty' | 'accountant' | 'operator' | 'auditor'
 
 export interface Account {
   id: string
@@ -218,16 +218,27 @@ export interface Item extends ItemBrief {
   evidence: EvidenceRule[]
 }
 
+/* The rows of region/<region>/cases.json; `refused` is a decision against the applicant. */
 export type CaseState =
-  | 'draft'
   | 'evidence'
   | 'handed_over'
   | 'received'
+  | 'correction'
   | 'accepted'
+  | 'review'
+  | 'suspended'
+  | 'consulting'
+  | 'proposed'
   | 'decided'
-  | 'delivered'
-  | 'withdrawn'
   | 'refused'
+  | 'delivered'
+  | 'out_of_scope'
+  | 'lapsed'
+  | 'withdrawn'
+  | 'terminated'
+  | 'reconsideration'
+  | 'annulled'
+  | 'cancelled'
 export type Result = 'match' | 'mismatch' | 'no_record' | 'indeterminate'
 
 export interface CaseBrief {
@@ -259,7 +270,9 @@ export interface CaseEvent extends Named {
   at: string
   node: Coded
   kind: string
+  law?: Named
   detail: {
+    [other: string]: unknown
     kind?: string
     channel?: string
     evidence?: string
@@ -273,11 +286,55 @@ export interface CaseEvent extends Named {
   }
   message: string | null
 }
+export interface StepField {
+  name: string
+  type: string
+  title: Named
+  required: boolean
+  required_when?: Record<string, string>
+  hidden?: boolean
+  min?: number
+  max?: number
+  options?: ({ value: string } & Named)[]
+}
+export interface CaseStep {
+  action: string
+  title: Named
+  law?: Named
+  fields?: StepField[]
+  reasons?: ({ value: string; days: number } & Named)[]
+}
+/* The statutory clock; days are dates of Shanghai's calendar. */
+export interface CaseClock {
+  state: string
+  deemed: boolean
+  extended: boolean
+  provisional: boolean
+  received?: string
+  start?: string
+  promised_due?: string
+  statutory_due?: string
+  next_due?: string
+  spent_days?: number
+  left_days?: number
+  excluded_days?: number
+  load_percent?: number
+}
+export interface Material {
+  code: string
+  name: string
+  mime: string
+  size: number
+  sha256: string
+  state: string
+  at: string
+}
 export interface Case {
   id: string
   number: string
   item: Coded
   state: CaseState
+  state_words: Named
   outcome: string | null
   origin: Coded
   owner: Coded
@@ -289,6 +346,10 @@ export interface Case {
   updated: string
   due: string | null
   actions: string[]
+  steps: CaseStep[]
+  clock?: CaseClock
+  materials: Material[]
+  missing: { id: string; title: Named; obtain: string }[]
   simulated: boolean
 }
 export interface Page<T> {
@@ -296,6 +357,11 @@ export interface Page<T> {
   next: string | null
 }
 
+export interface Looks {
+  items: Look[]
+  unreachable: (Coded & { problem: string })[]
+  next: string | null
+}
 export interface Look {
   provider: Coded
   at: string
