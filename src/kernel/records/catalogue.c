@@ -228,6 +228,24 @@ static void register_fields(const th_register *reg, th_pen *pen)
     }
 }
 
+/* What may be asked beside the fields: yes-or-no questions such as "level at least". */
+static void register_conditions(const th_register *reg, th_pen *pen)
+{
+    for (size_t i = 0; i < reg->predicate_count; i++) {
+        const th_predicate *p = &reg->predicates[i];
+        if (!p->verify)
+            continue;
+        th_pen_object(pen);
+        th_pen_kstr(pen, "name", p->name);
+        th_pen_key(pen, "title");
+        th_pen_object(pen);
+        th_pen_kstr(pen, "zh", p->zh);
+        th_pen_kstr(pen, "en", p->en);
+        th_pen_end(pen, '}');
+        th_pen_end(pen, '}');
+    }
+}
+
 static int64_t file_bytes(const th_records *records, th_str file)
 {
     char path[1200];
@@ -303,6 +321,11 @@ th_handled th_catalogue_one(th_request *rq)
         th_pen_raw(&pen, f->raw);
     th_pen_end(&pen, ']');
     shared_write(records, d, &pen, &rq->arena);
+    th_pen_key(&pen, "conditions");
+    th_pen_array(&pen);
+    if (d.reg)
+        register_conditions(d.reg, &pen);
+    th_pen_end(&pen, ']');
     member_or_null(&pen, "spatial", th_json_get(j, "spatial"));
     member_or_null(&pen, "temporal", th_json_get(j, "temporal"));
     member_or_null(&pen, "conformsTo", th_json_get(j, d.reg ? "standard" : "conformsTo"));

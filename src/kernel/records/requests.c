@@ -28,14 +28,15 @@ static th_register *register_of(th_records *records, th_str dataset)
     return th_str_starts(dataset, "register-") ? th_register_find(records, (th_str){dataset.p + 9, dataset.n - 9}) : NULL;
 }
 
-/* What may be granted is asked for: fields that the register lets others verify, for one item or purpose. */
+/* What may be granted is asked for: fields and conditions that the register lets others verify, for one item or purpose. */
 static th_status wanted_check(const th_register *reg, const th_json *fields, th_str item, th_error *error)
 {
     size_t before = error->field_count;
     if (!fields->count)
         th_fail_field(error, "/fields", "required", "请至少选择一个字段", "Choose at least one field");
     for (const th_json *f = th_json_first(fields); f; f = th_json_next(fields, f)) {
-        bool known = false;
+        const th_predicate *condition = f->type == TH_JSON_STRING ? th_predicate_find(reg, f->text) : NULL;
+        bool known = condition && condition->verify;
         for (size_t i = 0; f->type == TH_JSON_STRING && i < reg->field_count; i++)
             known = known || (th_str_eq(reg->fields[i].name, f->text) && reg->fields[i].verify);
         if (!known) {

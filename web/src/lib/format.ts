@@ -49,6 +49,7 @@ export function maskId(id: string | null | undefined): string {
 export function suiteName(suite: string): string {
   if (suite === 'sm2-sm3') return lang.value === 'zh' ? '国密 SM2/SM3' : 'SM2 with SM3'
   if (suite === 'ed25519-sha256') return 'Ed25519/SHA-256'
+  if (suite === 'p256-sha256') return 'P-256/SHA-256'
   return suite
 }
 

@@ -19,7 +19,7 @@ async function learnRegister(name: string): Promise<void> {
   registers[name] = null
   try {
     const dataset = await get<Dataset>(`/records/v1/catalogue/register-${encodeURIComponent(name)}`)
-    registers[name] = { title: dataset.title, fields: Object.fromEntries(dataset.fields.map((field) => [field.name, field.title])) }
+    registers[name] = { title: dataset.title, fields: Object.fromEntries([...dataset.fields, ...dataset.conditions].map((each) => [each.name, each.title])) }
   } catch {
     // the code itself is shown
   }
@@ -40,8 +40,12 @@ const innerFields: Record<string, Named> = {
 }
 
 export const registerName = (name: string): Named => inner[name] ?? register(name)?.title ?? plain(name)
-export const fieldName = (of: string, field: string): Named =>
-  of in inner ? (innerFields[field] ?? plain(field)) : (register(of)?.fields[field] ?? plain(field))
+export function fieldName(of: string, field: string): Named {
+  if (of in inner) return innerFields[field] ?? plain(field)
+  if (!field.endsWith('*')) return register(of)?.fields[field] ?? plain(field)
+  const bare = fieldName(of, field.slice(0, -1))
+  return { zh: `${bare.zh}（部分遮盖）`, en: `${bare.en} (partly masked)` }
+}
 
 async function learnItems(): Promise<void> {
   askedItems = true

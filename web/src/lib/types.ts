@@ -413,6 +413,8 @@ export interface DatasetBrief {
 }
 export interface Dataset extends DatasetBrief {
   fields: { name: string; title: Named; type: string; verify?: boolean; sensitive?: boolean; unit?: string }[]
+  /* Yes-or-no questions that may be asked beside the fields. */
+  conditions: { name: string; title: Named }[]
   spatial: Named | null
   conformsTo: string | Named | null
   source: Named | null

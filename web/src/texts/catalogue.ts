@@ -33,6 +33,8 @@ export const catalogue = {
   'spatial': ['范围', 'Area'],
   'conforms': ['依据标准', 'Conforms to'],
   'access': ['取得方式', 'Access'],
+  'conditions': ['可问的条件', 'Conditions that can be asked'],
+  'conditions.text': ['只答“是”或“否”，不给出值。', 'Answered with yes or no; the value is never told.'],
   'fields': ['字段', 'Fields'],
   'field': ['字段', 'Field'],
   'field.type': ['类型', 'Type'],

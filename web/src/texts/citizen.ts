@@ -32,7 +32,6 @@ export const citizen = {
   'sign-in.demo.text': ['点一下就以这个身份登录。只在演示环境里有。', 'One tap signs you in. Only in the demonstration.'],
   'role.citizen': ['办事群众', 'Citizen'],
   'role.clerk': ['窗口人员', 'Clerk'],
-  'role.head': ['负责人', 'Head of office'],
   'role.duty': ['值班员', 'Duty officer'],
   'role.head': ['部门负责人', 'Head of office'],
   'role.accountant': ['会计', 'Accountant'],
