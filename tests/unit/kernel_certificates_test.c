@@ -569,6 +569,23 @@ static void a_bomb_is_met_at_the_limit(void **state)
     assert_int_equal(th_status_unpack(packed, 4095, &arena, &out, NULL), TH_TOO_LARGE);
 }
 
+static void large_lists_are_packed_by_their_runs(void **state)
+{
+    (void)state;
+    size_t n = 250000;
+    uint8_t *bytes = th_alloc(&arena, n);
+    th_str token;
+    th_status_list list = {.bits = 2, .bytes = {(char *)bytes, n}, .sub = TH_STR("https://a.example/1"), .issued_us = now_us, .version = -1}, back;
+    th_status_policy p = status_policy(issuer);
+    for (uint64_t i = 0; i < 1000000; i += 97)
+        th_status_put(bytes, 2, i, 1);
+    assert_int_equal(th_status_token(&list, issuer, TH_STR("k"), (th_str){NULL, 0}, &arena, &token, NULL), TH_OK);
+    assert_true(token.n < 60000);
+    assert_int_equal(th_status_token_read(token, &p, &arena, &back, NULL), TH_OK);
+    assert_int_equal(back.bytes.n, n);
+    assert_memory_equal(back.bytes.p, bytes, n);
+}
+
 static void references_are_whole_numbers_and_addresses(void **state)
 {
     (void)state;
@@ -732,6 +749,7 @@ int main(void)
         cmocka_unit_test(status_lists_encode_as_the_draft),
         cmocka_unit_test(status_tokens_fail_closed),
         cmocka_unit_test(a_bomb_is_met_at_the_limit),
+        cmocka_unit_test(large_lists_are_packed_by_their_runs),
         cmocka_unit_test(references_are_whole_numbers_and_addresses),
         cmocka_unit_test(a_status_cwt_says_what_the_jwt_says),
         cmocka_unit_test(base45_is_rfc9285),

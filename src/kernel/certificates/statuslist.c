@@ -34,14 +34,22 @@ th_status th_status_get(const th_status_list *list, int64_t index, unsigned *ret
 
 th_status th_status_pack(th_str bytes, int level, th_arena *arena, th_str *ret_zlib)
 {
-    uLongf n = compressBound(bytes.n);
-    uint8_t *out = th_alloc(arena, n ? n : 1);
+    z_stream z = {0};
+    if (bytes.n > UINT32_MAX || deflateInit2(&z, level == TH_PACK_RUNS ? 9 : level, Z_DEFLATED, MAX_WBITS, level == TH_PACK_RUNS ? 9 : 8, level == TH_PACK_RUNS ? Z_RLE : Z_DEFAULT_STRATEGY) != Z_OK)
+        return TH_NO_MEMORY;
+    size_t room = deflateBound(&z, (uLong)bytes.n);
+    uint8_t *out = room <= UINT32_MAX ? th_alloc(arena, room ? room : 1) : NULL;
+    z.next_in = (Bytef *)(uintptr_t)bytes.p;
+    z.avail_in = (uInt)bytes.n;
+    z.next_out = out;
+    z.avail_out = (uInt)room;
+    int rc = out ? deflate(&z, Z_FINISH) : Z_MEM_ERROR;
+    size_t n = room - z.avail_out;
+    deflateEnd(&z);
     if (!out)
         return TH_TOO_LARGE;
-    if (compress2(out, &n, (const uint8_t *)bytes.p, bytes.n, level) != Z_OK)
-        return TH_IO;
     *ret_zlib = (th_str){(const char *)out, n};
-    return TH_OK;
+    return rc == Z_STREAM_END ? TH_OK : TH_IO;
 }
 
 static th_status encoding_wrong(th_error *error)

@@ -29,6 +29,9 @@ unsigned th_status_at(const uint8_t *bytes, int bits, uint64_t index);
 TH_MUST_USE th_status th_status_get(const th_status_list *list, int64_t index, unsigned *ret_value, th_error *error);
 
 /* ---- packed */
+/* `level` 1 to 9 as zlib has them; TH_PACK_RUNS only looks for runs, of which a list is full: 10,000,000 places in 10 ms instead of 660, a tenth
+ * larger. Tokens of lists beyond TH_PACK_WHOLE bytes are packed so. */
+enum { TH_PACK_RUNS = 0, TH_PACK_WHOLE = 64 * 1024 };
 TH_MUST_USE th_status th_status_pack(th_str bytes, int level, th_arena *arena, th_str *ret_zlib);
 /* TH_INVALID "status-encoding"; TH_TOO_LARGE "status-too-large" (never more than `max` bytes are made). */
 TH_MUST_USE th_status th_status_unpack(th_str zlib, size_t max, th_arena *arena, th_str *ret_bytes, th_error *error);

@@ -7,7 +7,7 @@ enum { TOKEN_MAX = TH_JWS_MAX + TH_STATUS_BYTES_MAX * 2 };
 static th_status list_write(const th_status_list *list, th_str aggregation, th_arena *arena, th_buf *buf)
 {
     th_str packed;
-    th_status status = th_status_pack(list->bytes, 9, arena, &packed);
+    th_status status = th_status_pack(list->bytes, list->bytes.n > TH_PACK_WHOLE ? TH_PACK_RUNS : 9, arena, &packed);
     th_str text = status ? (th_str){NULL, 0} : th_base64url(arena, packed.p, packed.n);
     if (status || !text.p)
         return status ? status : TH_TOO_LARGE;
@@ -53,7 +53,7 @@ th_status th_status_cwt(const th_status_list *list, const th_key *key, th_str ki
 {
     th_str packed;
     th_buf claims;
-    th_status status = th_status_pack(list->bytes, 9, arena, &packed);
+    th_status status = th_status_pack(list->bytes, list->bytes.n > TH_PACK_WHOLE ? TH_PACK_RUNS : 9, arena, &packed);
     if (status)
         return th_fail(error, status, "status-signing", "无法签发状态列表", "The status list cannot be signed");
     th_buf_open(&claims, arena, TOKEN_MAX);

@@ -19,6 +19,7 @@ struct th_key {
     uint8_t secret[TH_SECRET_MAX]; /* what th_key_secret gives: seed or scalar, 32 bytes */
     uint8_t expanded[64];          /* Ed25519: libsodium's secret key */
     EVP_PKEY *pkey;                /* the curves */
+    EVP_PKEY_CTX *signing, *checking; /* P-256, ready to be copied: looking the algorithm up again would cost a tenth of a signature */
 };
 
 static bool on_curve_suite(th_suite suite)
@@ -30,6 +31,8 @@ void th_key_close(th_key *key)
 {
     if (!key)
         return;
+    EVP_PKEY_CTX_free(key->signing);
+    EVP_PKEY_CTX_free(key->checking);
     EVP_PKEY_free(key->pkey);
     sodium_memzero(key, sizeof *key);
     th_free(key);
@@ -105,6 +108,17 @@ static bool point_holds(EVP_PKEY *pkey)
 
 /* ---- opening ---- */
 
+static bool p256_ready(th_key *key)
+{
+    key->checking = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
+    if (!key->checking || EVP_PKEY_verify_init(key->checking) != 1)
+        return false;
+    if (!key->has_secret)
+        return true;
+    key->signing = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
+    return key->signing && EVP_PKEY_sign_init(key->signing) == 1;
+}
+
 static th_status ed25519_secret(th_key *key, th_str secret)
 {
     memcpy(key->secret, secret.p, 32);
@@ -119,7 +133,7 @@ static th_status curve_secret(th_key *key, th_str secret)
     if (!curve_public_of(key->suite, key->secret, key->open))
         return TH_INVALID;
     key->pkey = curve_build(key->suite, key->open, key->secret);
-    return key->pkey ? TH_OK : TH_IO;
+    return key->pkey && (key->suite != TH_SUITE_P256 || p256_ready(key)) ? TH_OK : TH_IO;
 }
 
 th_status th_key_from_secret(th_suite suite, th_str secret, th_key **ret_key)
@@ -164,6 +178,7 @@ th_status th_key_from_public(th_suite suite, th_str open, th_key **ret_key)
     key->open_n = wanted;
     memcpy(key->open, open.p, wanted);
     bool ok = !on_curve_suite(suite) || ((key->pkey = curve_build(suite, key->open, NULL)) && point_holds(key->pkey));
+    ok = ok && (suite != TH_SUITE_P256 || p256_ready(key));
     if (!ok) {
         th_key_close(key);
         return TH_INVALID;
@@ -254,8 +269,8 @@ static th_status p256_sign(const th_key *key, th_str message, uint8_t ret_signat
     uint8_t der[DER_MAX];
     size_t n = sizeof der;
     th_hash hash = th_hash_str(TH_SUITE_P256, message);
-    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
-    bool ok = c && EVP_PKEY_sign_init(c) == 1 && EVP_PKEY_sign(c, der, &n, hash.b, sizeof hash.b) == 1 && raw_of(der, n, ret_signature);
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_dup(key->signing);
+    bool ok = c && EVP_PKEY_sign(c, der, &n, hash.b, sizeof hash.b) == 1 && raw_of(der, n, ret_signature);
     EVP_PKEY_CTX_free(c);
     return ok ? TH_OK : TH_IO;
 }
@@ -265,8 +280,8 @@ static th_status p256_verify(const th_key *key, th_str message, const uint8_t si
     uint8_t der[DER_MAX];
     size_t n = der_of(signature, der);
     th_hash hash = th_hash_str(TH_SUITE_P256, message);
-    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
-    bool held = c && EVP_PKEY_verify_init(c) == 1 && EVP_PKEY_verify(c, der, n, hash.b, sizeof hash.b) == 1;
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_dup(key->checking);
+    bool held = c && EVP_PKEY_verify(c, der, n, hash.b, sizeof hash.b) == 1;
     EVP_PKEY_CTX_free(c);
     return held ? TH_OK : TH_FORBIDDEN;
 }
