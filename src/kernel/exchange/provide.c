@@ -135,7 +135,7 @@ static th_status member_budget(th_batch_in *b, th_error *error)
 static void refuse(th_served *s, th_arena *arena, const th_error *error, th_status status)
 {
     s->answer.status = status;
-    s->answer.error = th_alloc(arena, sizeof *s->answer.error);
+    s->answer.error = th_arena_room(arena, sizeof *s->answer.error);
     if (s->answer.error)
         *s->answer.error = *error;
 }
@@ -222,8 +222,9 @@ static void line_check(th_batch_in *b, size_t i, const th_grants *grants)
 {
     th_served *s = &b->served[i];
     th_arena *arena = &b->incoming->arena;
-    th_error error = {0};
+    th_error error;
     th_hash leaf = s->message.leaf;
+    th_error_clear(&error);
     th_status status = th_message_read(b->lines[i], arena, &s->message, &error);
     s->message.leaf = leaf;
     if (!status && !th_uuid_bytes(th_str_of(s->message.id), s->id_bytes))

@@ -12,7 +12,7 @@ typedef struct asked {
     th_lookup lookup;
     const th_json *claims; /* verify: object; query: array */
     bool tells_absence, conflicted;
-    th_error error;
+    th_error *error; /* the batch's, for one message at a time: 4 KiB each would be too much */
 } asked;
 
 /* ---- what a message asks ---- */
@@ -122,18 +122,19 @@ th_status th_records_wanted(void *ctx, const th_message *m, th_arena *arena, th_
 static void refuse(asked *a, th_arena *arena, th_status status)
 {
     a->answer->status = status;
-    a->answer->error = th_alloc(arena, sizeof *a->answer->error);
+    a->answer->error = th_arena_room(arena, sizeof *a->answer->error);
     if (a->answer->error)
-        *a->answer->error = a->error;
+        *a->answer->error = *a->error;
 }
 
 static bool prepare(th_records *records, asked *a, th_arena *arena)
 {
     const th_message *m = a->message;
     th_lookup *l = &a->lookup;
-    th_status status = register_of(records, m, &l->reg, &a->error);
+    th_error_clear(a->error);
+    th_status status = register_of(records, m, &l->reg, a->error);
     if (!status)
-        status = keys_read(records, m, l->reg, l->keys, arena, &a->error);
+        status = keys_read(records, m, l->reg, l->keys, arena, a->error);
     if (status) {
         refuse(a, arena, status);
         return false;
@@ -231,12 +232,12 @@ static void query_answer(th_records *records, asked *a, th_arena *arena)
     th_buf buf;
     th_register *reg = a->lookup.reg;
     if (!a->lookup.present) {
-        refuse(a, arena, th_fail(&a->error, TH_NOT_FOUND, "no-record", "没有这条记录", "There is no such record"));
+        refuse(a, arena, th_fail(a->error, TH_NOT_FOUND, "no-record", "没有这条记录", "There is no such record"));
         return;
     }
     if (a->conflicted) {
         refuse(a, arena,
-               th_fail(&a->error, TH_CONFLICT, "record-conflict", "登记信息有冲突，正在核对，暂不能提供",
+               th_fail(a->error, TH_CONFLICT, "record-conflict", "登记信息有冲突，正在核对，暂不能提供",
                        "What the register holds contradicts itself and is being looked into; it is not told for now"));
         return;
     }
@@ -268,17 +269,18 @@ static void query_answer(th_records *records, asked *a, th_arena *arena)
 /* A register that cannot be reached is never a mismatch. */
 static void answer(th_records *records, asked *a, th_str today, th_arena *arena)
 {
+    th_error_clear(a->error);
     if (a->lookup.status) {
         refuse(a, arena,
-               th_fail(&a->error, TH_UNAVAILABLE, "register-unavailable", "登记簿暂时无法读取，请稍后再试",
+               th_fail(a->error, TH_UNAVAILABLE, "register-unavailable", "登记簿暂时无法读取，请稍后再试",
                        "The register cannot be read now; try again shortly"));
         return;
     }
     /* One after another, so that a batch of guesses about one person is stopped within the batch. */
     int retry_s = 0;
     if (is_verify(a->message) && !th_budget_allows(records, a->lookup.reg, a->message, a->lookup.key, &retry_s)) {
-        TH_IGNORE(th_fail(&a->error, TH_BUSY, "verify-budget", "不一致次数过多，暂停核验", "Too many mismatches; verifying is suspended for a while"));
-        a->error.retry_after_s = retry_s;
+        TH_IGNORE(th_fail(a->error, TH_BUSY, "verify-budget", "不一致次数过多，暂停核验", "Too many mismatches; verifying is suspended for a while"));
+        a->error->retry_after_s = retry_s;
         refuse(a, arena, TH_BUSY);
         return;
     }
@@ -301,6 +303,7 @@ static void batch_read(th_records *records, th_db *db, const th_message *const *
     th_lookup **lookups = th_alloc_array(arena, n, sizeof *lookups);
     size_t good = 0;
     char today[TH_TIME_TEXT];
+    th_error error;
     if (!all || !lookups) {
         for (size_t i = 0; i < n; i++)
             answers[i]->status = TH_NO_MEMORY;
@@ -310,6 +313,7 @@ static void batch_read(th_records *records, th_db *db, const th_message *const *
     for (size_t i = 0; i < n; i++) {
         all[i].message = messages[i];
         all[i].answer = answers[i];
+        all[i].error = &error;
         if (prepare(records, &all[i], arena)) {
             all[i].tells_absence = all[i].lookup.reg->tells_absence || grant_tells(grants, messages[i]);
             lookups[good++] = &all[i].lookup;

@@ -44,7 +44,8 @@ th_status th_people_open(const th_people_options *options, th_people **ret_peopl
     people->options = *options;
     snprintf(people->cookie, sizeof people->cookie, "tonghui-%s", options->cookie_suffix);
     th_uuid7(options->env, people->boot);
-    th_status status = th_password_hash(TH_STR("no such account"), people->nobody);
+    people->keys = th_key_cache_open();
+    th_status status = people->keys ? th_password_hash(TH_STR("no such account"), people->nobody) : TH_NO_MEMORY;
     if (status)
         th_people_close(people);
     else
@@ -54,8 +55,10 @@ th_status th_people_open(const th_people_options *options, th_people **ret_peopl
 
 void th_people_close(th_people *people)
 {
-    if (people)
+    if (people) {
         memset(people->options.secret, 0, sizeof people->options.secret);
+        th_key_cache_close(people->keys);
+    }
     th_free(people);
 }
 

@@ -121,7 +121,9 @@ static th_status revoke_apply(void *ctx, th_db *db, th_error *error)
 th_status th_people_revoke_key(th_people *people, th_str id, th_error *error)
 {
     revoking r = {people, id};
-    return th_people_write(people, revoke_apply, &r, error);
+    th_status status = th_people_write(people, revoke_apply, &r, error);
+    th_key_cache_forget(people->keys);
+    return status;
 }
 
 th_handled th_keys_revoke(th_request *rq)

@@ -5,8 +5,11 @@
 
 enum { TH_SESSION_HOURS = 12, TH_LOGIN_MAX = 64, TH_PASSWORD_MAX = 200, TH_LOCK_AFTER = 5 };
 
+typedef struct th_key_cache th_key_cache;
+
 struct th_people {
     th_people_options options;
+    th_key_cache *keys;
     char boot[TH_ID_TEXT]; /* of this process */
     char cookie[40]; /* "tonghui-110000" */
     char nobody[TH_PASSWORD_HASH]; /* checked when there is no such login, so that time tells nothing */
@@ -27,6 +30,14 @@ TH_MUST_USE th_status th_people_event_add(th_people *people, th_db *db, th_str a
 typedef th_status (*th_people_apply)(void *ctx, th_db *db, th_error *error);
 TH_MUST_USE th_status th_people_write(th_people *people, th_people_apply apply, void *ctx, th_error *error);
 void th_roles_write(th_pen *pen, unsigned roles);
+/* key_cache.c */
+TH_MUST_USE th_key_cache *th_key_cache_open(void);
+void th_key_cache_close(th_key_cache *cache);
+/* Who shows the key whose secret hashes to `hash`; the generation goes to put after the store was read. */
+bool th_key_cache_find(th_key_cache *cache, th_str id, const char hash[TH_HEX_HASH], int64_t now_us, th_arena *arena, th_who *ret_who,
+                       uint64_t *ret_generation);
+void th_key_cache_put(th_key_cache *cache, uint64_t generation, const char hash[TH_HEX_HASH], const th_who *who, int64_t now_us);
+void th_key_cache_forget(th_key_cache *cache); /* after the commit that revokes */
 /* session.c */
 th_handled th_session_post(th_request *rq);
 th_handled th_session_get(th_request *rq);

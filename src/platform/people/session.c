@@ -63,23 +63,36 @@ static th_status key_wrong(th_request *rq)
     return th_fail(&rq->error, TH_UNAUTHENTICATED, "key", "接口密钥无效", "This API key is not valid");
 }
 
-static th_status by_key(th_request *rq, th_db *db, th_str key)
+static th_status key_read(th_people *people, th_request *rq, th_str id, const char hash[TH_HEX_HASH], uint64_t generation)
 {
-    th_str rest = key, prefix, id;
-    char hash[TH_HEX_HASH];
+    th_db *db;
     const th_value *row;
-    if (!th_str_cut(&rest, '_', &prefix) || !th_str_is(prefix, "thk") || !th_str_cut(&rest, '_', &id) || !rest.n)
-        return key_wrong(rq);
-    hash_hex(rest, hash);
     th_value value = th_v_text(id);
-    th_status status = th_db_one(db, "SELECT hash, name, office, disabled FROM people_key WHERE id = ?1", &value, 1, &rq->arena, &row,
-                                 &rq->error);
+    th_status status = th_store_acquire(people->options.store, &db, &rq->error);
+    if (status)
+        return status;
+    status = th_db_one(db, "SELECT hash, name, office, disabled FROM people_key WHERE id = ?1", &value, 1, &rq->arena, &row, &rq->error);
+    th_store_release(people->options.store, db);
     if (status && status != TH_NOT_FOUND)
         return status;
     if (status || row[3].i || row[0].s.n != TH_HEX_HASH - 1 || !th_equal_secret(row[0].s.p, hash, TH_HEX_HASH - 1))
         return key_wrong(rq);
     rq->who = (th_who){.account = th_str_keep(&rq->arena, id), .name = row[1].s, .roles = TH_ROLE_SYSTEM, .office = row[2].s};
+    th_key_cache_put(people->keys, generation, hash, &rq->who, th_now_us(people->options.env));
     return TH_OK;
+}
+
+static th_status by_key(th_people *people, th_request *rq, th_str key)
+{
+    th_str rest = key, prefix, id;
+    char hash[TH_HEX_HASH];
+    uint64_t generation;
+    if (!th_str_cut(&rest, '_', &prefix) || !th_str_is(prefix, "thk") || !th_str_cut(&rest, '_', &id) || !rest.n)
+        return key_wrong(rq);
+    hash_hex(rest, hash);
+    if (th_key_cache_find(people->keys, id, hash, th_now_us(people->options.env), &rq->arena, &rq->who, &generation))
+        return TH_OK;
+    return key_read(people, rq, id, hash, generation);
 }
 
 th_status th_people_authenticate(void *ctx, th_request *rq)
@@ -88,13 +101,14 @@ th_status th_people_authenticate(void *ctx, th_request *rq)
     th_db *db;
     th_str authorization = th_request_header(rq, "Authorization"), token = cookie_find(rq, people->cookie);
     bool bearer = authorization.n > 7 && strncasecmp(authorization.p, "Bearer ", 7) == 0;
-    if (!bearer && !token.n)
+    if (bearer)
+        return by_key(people, rq, th_str_trim((th_str){authorization.p + 7, authorization.n - 7}));
+    if (!token.n)
         return TH_OK;
     th_status status = th_store_acquire(people->options.store, &db, &rq->error);
     if (status)
         return status;
-    status = bearer ? by_key(rq, db, th_str_trim((th_str){authorization.p + 7, authorization.n - 7}))
-                    : by_cookie(people, rq, db, token);
+    status = by_cookie(people, rq, db, token);
     th_store_release(people->options.store, db);
     return status;
 }
