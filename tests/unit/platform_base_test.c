@@ -112,7 +112,7 @@ static void utf8_is_what_unicode_says_and_nothing_else(void **state)
 
 static void controls_and_direction_overrides_are_seen(void **state)
 {
-    static const char *const bad[] = {"a\nb", "\t", "\x7F", "\xC2\x80", "\xC2\x9F", "a\xE2\x80\xAA", "\xE2\x80\xAE" "b", "\xE2\x81\xA6", "\xE2\x81\xA9", "\xFF"};
+    static const char *const bad[] = {"a\nb", "\t", "\x7F", "\xC2\x80", "\xC2\x9F", "a\xE2\x80\xAA", "b\xE2\x80\xAE", "\xE2\x81\xA6", "\xE2\x81\xA9", "\xFF"};
     static const char *const good[] = {"", "张三·买买提", "a b", "\xE2\x80\x99", "\xC2\xA0", "𠮷", "\xE2\x81\xAA"};
     (void)state;
     for (size_t i = 0; i < TH_COUNT(bad); i++)

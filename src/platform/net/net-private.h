@@ -85,6 +85,7 @@ enum MHD_Result th_access(void *cls, struct MHD_Connection *connection, const ch
 void th_completed(void *cls, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode code);
 /* strict.c */
 const char *th_strict_fault(struct MHD_Connection *connection); /* NULL = well framed */
+size_t th_unescape(void *cls, struct MHD_Connection *connection, char *text); /* in place; the new length */
 /* reply.c */
 enum MHD_Result th_send(th_rq *r);
 /* built_in.c */
@@ -101,6 +102,7 @@ TH_MUST_USE th_status th_sweeper_start(th_server *server);
 void th_sweeper_stop(th_server *server);
 /* sse.c */
 void th_streams_end(th_server *server);
+void th_streams_beat(th_server *server); /* a sign of life to each: one whose client has gone is noticed */
 /* tls.c */
 TH_MUST_USE th_status th_identity_load(th_server *server, th_error *error);
 void th_identities_free(th_server *server);

@@ -98,6 +98,44 @@ th_status th_request_query_int(th_request *rq, const char *name, int64_t min, in
     return th_fail_field(&rq->error, pointer.p ? pointer.p : "?", "range", "须为范围内的整数", "Must be a whole number within the range");
 }
 
+/* Thousandths: "q=0.8" is 800, no q is 1000, what is none of both is 0. */
+static int quality_of(th_str parameters)
+{
+    th_str rest = parameters, one;
+    while (rest.n && th_str_cut(&rest, ';', &one)) {
+        one = th_str_trim(one);
+        if (!th_str_starts(one, "q="))
+            continue;
+        int thousandths = one.n > 2 && one.p[2] == '1' ? 1000 : 0;
+        for (size_t i = 4, place = 100; thousandths < 1000 && i < one.n && place; i++, place /= 10)
+            thousandths += one.p[i] >= '0' && one.p[i] <= '9' ? (one.p[i] - '0') * (int)place : 0;
+        return thousandths;
+    }
+    return 1000;
+}
+
+/* Of the two that we have, the one that the browser would rather read (RFC 9110 §12.5.4); absent when it wants neither. */
+static th_str accept_language(th_str header)
+{
+    static const char *const ours[] = {"zh", "en"};
+    th_str rest = header, range, name;
+    int best = 0;
+    th_str chosen = {NULL, 0};
+    while (rest.n && th_str_cut(&rest, ',', &range)) {
+        th_str parameters = range;
+        if (!th_str_cut(&parameters, ';', &name))
+            continue;
+        name = th_str_trim(name);
+        int quality = quality_of(parameters);
+        for (size_t i = 0; i < TH_COUNT(ours) && quality > best; i++)
+            if (name.n >= 2 && strncasecmp(name.p, ours[i], 2) == 0 && (name.n == 2 || name.p[2] == '-')) {
+                best = quality;
+                chosen = th_str_of(ours[i]);
+            }
+    }
+    return chosen;
+}
+
 static void language_choose(th_rq *r)
 {
     th_request *rq = &r->rq;
@@ -107,7 +145,7 @@ static void language_choose(th_rq *r)
         asked = th_str_of(cookie);
     }
     if (!asked.n)
-        asked = th_request_header(rq, "Accept-Language");
+        asked = accept_language(th_request_header(rq, "Accept-Language"));
     memcpy(rq->lang, asked.n >= 2 && strncasecmp(asked.p, "en", 2) == 0 ? "en" : "zh", 3);
 }
 

@@ -209,6 +209,19 @@ void th_streams_end(th_server *server)
     pthread_mutex_unlock(&topics_lock);
 }
 
+void th_streams_beat(th_server *server)
+{
+    pthread_mutex_lock(&topics_lock);
+    for (th_topic *topic = topics; topic; topic = topic->next) {
+        pthread_mutex_lock(&topic->lock);
+        for (subscriber *s = topic->first; s; s = s->next)
+            if (s->server == server && s->waiting)
+                push(s, TH_STR(":\n\n"));
+        pthread_mutex_unlock(&topic->lock);
+    }
+    pthread_mutex_unlock(&topics_lock);
+}
+
 void th_topic_close(th_topic *topic)
 {
     if (!topic)

@@ -4,8 +4,11 @@
 #include <string.h>
 #include <strings.h>
 
+enum { HEAD_MAX = 16 * 1024 };
+
 typedef struct seen {
     int hosts, lengths, encodings, count;
+    size_t bytes;
     const char *fault;
     th_str encoding;
 } seen;
@@ -32,6 +35,13 @@ static enum MHD_Result look(void *cls, enum MHD_ValueKind kind, const char *key,
         s->fault = "too many header fields";
     if (!token(key, key_n))
         s->fault = "a header field's name is malformed";
+    s->bytes += key_n + value_n + 4;
+    if (s->bytes > HEAD_MAX)
+        s->fault = "the head is too large";
+    /* libmicrohttpd 0.9.75 ends the value with zeros in the place of CR and LF: what else stands behind it was hidden by a NUL, or the line
+     * had no CR. Both read differently to other programs. */
+    if (MHD_VERSION < 0x00097600 && value && value[value_n + 1] != 0)
+        s->fault = "a header field holds NUL or does not end with CR LF";
     for (size_t i = 0; i < value_n; i++)
         if (((unsigned char)value[i] < 0x20 && value[i] != '\t') || value[i] == 0x7F)
             s->fault = "a header field holds control characters";
@@ -65,4 +75,31 @@ const char *th_strict_fault(struct MHD_Connection *connection)
     if (s.encodings && !(s.encoding.n == 7 && strncasecmp(s.encoding.p, "chunked", 7) == 0))
         return "this Transfer-Encoding is not supported";
     return NULL;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* %00 stays as it is written: a NUL would cut the path short for everybody who looks at it. */
+size_t th_unescape(void *cls, struct MHD_Connection *connection, char *text)
+{
+    char *to = text;
+    (void)cls;
+    (void)connection;
+    for (const char *from = text; *from; from++) {
+        int high = *from == '%' ? hex_digit(from[1]) : -1, low = high < 0 ? -1 : hex_digit(from[2]);
+        if (low >= 0 && (high || low)) {
+            *to++ = (char)(high << 4 | low);
+            from += 2;
+        } else {
+            *to++ = *from;
+        }
+    }
+    *to = 0;
+    return (size_t)(to - text);
 }

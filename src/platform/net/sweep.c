@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SWEEP_EVERY_MS = 250 };
+enum { SWEEP_EVERY_MS = 250, BEAT_S = 15 };
 
 void th_conn_notify(void *cls, struct MHD_Connection *connection, void **socket_context, enum MHD_ConnectionNotificationCode code)
 {
@@ -72,6 +72,7 @@ static bool overdue(const th_server *server, const th_conn *conn, int64_t now)
 static void *sweep(void *arg)
 {
     th_server *server = arg;
+    int64_t beat_us = th_now_us(&server->env);
     pthread_setname_np(pthread_self(), "sweeper");
     while (!atomic_load(&server->closing)) {
         int64_t now = th_now_us(&server->env);
@@ -79,7 +80,12 @@ static void *sweep(void *arg)
         for (th_conn *conn = server->conns; conn; conn = conn->next)
             if (overdue(server, conn, now))
                 shutdown(conn->fd, SHUT_RDWR);
+        int64_t beat_every_us = (server->options.idle_timeout_s < BEAT_S ? server->options.idle_timeout_s : BEAT_S) * TH_SECOND_US;
         pthread_mutex_unlock(&server->lock);
+        if (now - beat_us >= beat_every_us) { /* streams stand still for hours: else nobody would hear that a reader has gone */
+            th_streams_beat(server);
+            beat_us = now;
+        }
         usleep(SWEEP_EVERY_MS * 1000);
     }
     return NULL;
