@@ -82,6 +82,7 @@ int th_cmd_region_sign(const th_args *args);
 int th_cmd_region_apply(const th_args *args);
 int th_cmd_region_show(const th_args *args);
 int th_cmd_region_diff(const th_args *args);
+int th_cmd_items_import(const th_args *args);
 int th_cmd_list_draft(const th_args *args);
 int th_cmd_list_sign(const th_args *args);
 int th_cmd_list_apply(const th_args *args);

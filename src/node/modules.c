@@ -176,7 +176,24 @@ static void credit_close(void *module)
 
 static th_status government_open(th_node *node, void **ret_module, th_error *error)
 {
-    th_status status = th_government_open(node->cases, node->exchange, node->certificates, (th_government **)&node->government, error);
+    th_arena arena;
+    th_str pinyin = {NULL, 0}, everyday = {NULL, 0};
+    th_arena_open(&arena, 16u << 20);
+    th_status status = region_file(node, "words/pinyin.txt", &arena, &pinyin, error);
+    if (!status)
+        status = region_file(node, "words/everyday.json", &arena, &everyday, error);
+    th_government_options options = {.code = node->config.code,
+                                     .pinyin = pinyin,
+                                     .everyday = everyday,
+                                     .cases = node->cases,
+                                     .exchange = node->exchange,
+                                     .certificates = node->certificates,
+                                     .store = node->store,
+                                     .writer = node->writer,
+                                     .env = &node->env};
+    if (!status)
+        status = th_government_open(&options, (th_government **)&node->government, error);
+    th_arena_close(&arena);
     *ret_module = node->government;
     return status;
 }
@@ -235,7 +252,7 @@ static const th_module modules[] = {
     {"certificates", th_certificates_schema, certificates_open, th_certificates_routes, th_certificates_schemas, certificates_close},
     {"cases", th_cases_schema, cases_open, th_cases_routes, th_cases_schemas, cases_close},
     {"credit", th_credit_schema, credit_open, th_credit_routes, th_credit_schemas, credit_close},
-    {"government", NULL, government_open, th_government_routes, th_government_schemas, government_close},
+    {"government", th_government_schema, government_open, th_government_routes, th_government_schemas, government_close},
     {"operations", th_operations_schema, operations_open, th_operations_routes, th_operations_schemas, operations_close},
 };
 

@@ -64,6 +64,8 @@ test('what is on the list is begun in Tianjin and arrives in Hebei', async () =>
   assert.equal(started.status, 201, started.text)
   const clerk = await r.signedIn('130000', 'clerk')
   await until('arrival in Hebei', async () => (await clerk.get('/cases/v1/cases?view=worklist')).json.items.some((c) => c.id === started.json.id))
+  const there = (await clerk.get(`/cases/v1/cases/${started.json.id}`)).json
+  assert.deepEqual(there.evidence.map((e) => [e.id, e.results]), [['household', { name: 'match' }]])
 })
 
 test('what is on the list for the counter only is not begun from home in another place', async () => {
@@ -126,4 +128,70 @@ test('an item that is not on the list is refused where it begins, and by its own
   const office = await r.signedIn('130000', 'clerk')
   assert.equal((await office.get(`/cases/v1/cases/${id}`)).status, 404)
   await r.start('120000')
+})
+
+test('items are found by what people type', async () => {
+  const found = async (q, more = '') => (await anyone.get(`/government/v1/items?q=${encodeURIComponent(q)}${more}`)).json.items.map((i) => i.code)
+  assert.equal((await found('孩子上户口'))[0], 'TJ-BIRTH')
+  assert.equal((await found('csdj'))[0], 'TJ-BIRTH')
+  assert.equal((await found('河北 孩子上户口'))[0], 'HE-BIRTH')
+  assert.equal((await found('housing fund'))[0].slice(0, 8), 'TJ-FUND-')
+  assert.ok((await found('公积金', '&owner=133100')).every((code) => code.startsWith('XA-')))
+  assert.deepEqual(await found('zzzz'), [])
+})
+
+test('an office’s own list: every row is kept, what is in doubt is marked, nothing is invented', async () => {
+  const operator = await r.signedIn('130000', 'operator')
+  const rows = [
+    ['实施编码', '基本编码', '事项名称', '事项类型', '设定依据', '实施主体', '法定办结时限', '承诺办结时限', '申请材料'],
+    ['11370800MB285591843370117002011', '370117002011', '好的一项', '01', '某法第一条', '某局', '20', '10', '申请表'],
+    ['1308003000117112000', '000117112000', '区划代码', '01', '某法第一条', '某局', '20', '10', '申请表'],
+    ['TE13080000000000123000117112000', '', 'TE 开头', '1', '某法第一条', '某局', '', '', '申请表'],
+    ['1151130108778239R3000117112000', '', '十七位', '20', '某法第一条', '某局', '', '', '申请表'],
+    ['7084611363000117112000', '', '旧九位', '10', '某法第一条', '某局', '', '', '申请表'],
+    ['', '', '没有编码', '07', '某法第一条', '', '', '', ''],
+    ['', '', '=cmd|公式,"<b>"', '07', '某法第一条', '某局', '', '', '申请表'],
+  ]
+  const csv = (list) => '\ufeff' + list.map((row) => row.map((v) => (/[",]/.test(v) ? `"${v.replaceAll('"', '""')}"` : v)).join(',')).join('\r\n') + '\r\n'
+  const send = (list) => operator.post('/government/v1/items:import?format=csv', csv(list), { 'Content-Type': 'text/csv' })
+  const answer = await send(rows)
+  assert.equal(answer.status, 200, answer.text)
+  assert.deepEqual([answer.json.rows, answer.json.kept, answer.json.pending], [7, 7, 6])
+  assert.deepEqual(answer.json.report.map((row) => [row.line, row.doubts[0].code]), [[3, 'owner-region'], [4, 'owner-temporary'], [5, 'owner-short'], [6, 'owner-organisation'], [7, 'required'], [8, 'required']])
+  const pending = (await operator.get('/government/v1/imported-items?state=pending')).json.items
+  assert.equal(pending.length, 6)
+  // As they stood, under keys that are nobody's codes.
+  assert.equal(pending.find((p) => p.line === 5).row.impl_code, '1151130108778239R3000117112000')
+  assert.ok(pending.every((p) => p.key.startsWith('row-')))
+  assert.equal(pending.find((p) => p.line === 8).name, '=cmd|公式,"<b>"')
+  assert.deepEqual((await operator.get('/government/v1/imported-items?state=draft')).json.items.map((d) => [d.key, d.version]), [['11370800MB285591843370117002011', 1]])
+  const one = pending.find((p) => p.line === 3)
+  const settle = (note) => operator.post(`/government/v1/imported-items/${one.key}/versions/1:settle`, { note })
+  assert.equal((await settle('')).status, 400)
+  assert.equal((await settle('已与编办核对')).status, 200)
+  assert.equal((await settle('再次')).status, 404)
+  // The same list again changes nothing; a changed row is the next version.
+  await send(rows)
+  rows[1][7] = '5'
+  await send(rows)
+  assert.deepEqual((await operator.get('/government/v1/imported-items?state=draft')).json.items.map((d) => d.version), [1, 2])
+  assert.equal((await operator.get('/government/v1/imported-items?state=pending')).json.items.length, 5)
+  // What contradicts itself is refused whole.
+  const before_ = (await operator.get('/government/v1/imported-items?state=draft')).json.items.length
+  for (const [change, code] of [[{ 3: '11' }, 'kind'], [{ 4: '' }, 'law'], [{ 6: '5', 7: '6' }, 'promised-over-statutory'], [{ 2: '' }, 'required']]) {
+    const wrong = [rows[0], rows[2], rows[1].map((v, i) => change[i] ?? v)]
+    const refused = await send(wrong)
+    assert.equal(refused.status, 422, refused.text)
+    assert.equal(type(refused), 'item-list')
+    assert.deepEqual(refused.json.errors.map((e) => [e.pointer.split('/')[1], e.code]), [['3', code]])
+  }
+  const twice = await send([rows[0], rows[1], rows[1].map((v, i) => (i === 2 ? '另一名称' : v))])
+  assert.deepEqual([twice.status, twice.json.errors[0].code], [422, 'two-versions'])
+  assert.equal((await operator.get('/government/v1/imported-items?state=draft')).json.items.length, before_)
+  // By the command line, as JSON.
+  const file = join(r.dir, 'own.json')
+  writeFileSync(file, JSON.stringify({ items: [{ impl_code: '11370800MB28559184300011711200001', name: '另一项', kind: '01', basis: '某法第二条', office: '某局', materials: '无' }, { name: '无码', kind: '20', basis: '某法第三条', office: '某局', materials: '无' }] }))
+  const told = JSON.parse(r.run('items', 'import', file, '--node', r.nodes['133100'].dir, '--json'))
+  assert.deepEqual([told.rows, told.pending, told.report[0].line], [2, 1, 2])
+  assert.equal((await (await r.signedIn('133100', 'clerk')).post('/government/v1/items:import', 'x')).status, 403)
 })

@@ -1,10 +1,8 @@
 /* items.c — items listed, found and shown. */
 #include "government-private.h"
 
-#include <ctype.h>
-#include <string.h>
 
-enum { LIMIT_MAX = 500 };
+enum { LIMIT_MAX = 500, FOUND_MAX = 1000 };
 
 static void place_write(th_pen *pen, const char *key, const th_trust *trust, th_str code)
 {
@@ -72,52 +70,55 @@ static void brief_write(th_pen *pen, const th_trust *trust, const th_case_item *
     th_pen_kint(pen, "version", item->version);
 }
 
-static bool holds(th_str text, th_str wanted)
-{
-    for (size_t i = 0; i + wanted.n <= text.n; i++) {
-        size_t k = 0;
-        while (k < wanted.n && tolower((unsigned char)text.p[i + k]) == tolower((unsigned char)wanted.p[k]))
-            k++;
-        if (k == wanted.n)
-            return true;
-    }
-    return false;
-}
-
 /* What the query narrows the list to. */
 typedef struct narrowing {
-    th_str q, owner, kind, target, mode;
+    th_str owner, kind, target, mode;
 } narrowing;
 
 static bool fits(const th_case_item *item, const narrowing *n)
 {
-    if (!item->listed || (n->owner.n && !th_str_eq(n->owner, item->owner)) || (n->kind.n && !th_str_eq(n->kind, item->kind)))
+    if ((n->owner.n && !th_str_eq(n->owner, item->owner)) || (n->kind.n && !th_str_eq(n->kind, item->kind)))
         return false;
     return (!n->target.n || lists(item, "target", n->target)) && (!n->mode.n || lists(item, "modes", n->mode));
+}
+
+/* What is searched for, the best first; else all, by code. */
+static size_t candidates(th_government *g, th_request *rq, th_str q, const th_case_item **found)
+{
+    size_t n = 0, all = th_search_size(g->search);
+    if (q.n) {
+        th_search_hit *hits = th_alloc_array(&rq->arena, FOUND_MAX, sizeof *hits);
+        size_t hit_n = hits ? th_search_find(g->search, q, th_str_of(g->code), &rq->arena, hits, FOUND_MAX) : 0;
+        for (size_t i = 0; i < hit_n; i++)
+            found[n++] = g->items[hits[i].index];
+        return n;
+    }
+    for (size_t i = 0; i < all; i++)
+        found[n++] = g->items[i];
+    return n;
 }
 
 th_handled th_items_get(th_request *rq)
 {
     th_government *g = rq->module;
-    const th_case_item *items;
-    size_t n = th_cases_items(g->cases, &items);
     int64_t cursor, limit, at = 0, written = 0;
-    narrowing want = {th_request_query(rq, "q"), th_request_query(rq, "owner"), th_request_query(rq, "kind"), th_request_query(rq, "target"),
-                      th_request_query(rq, "mode")};
+    narrowing want = {th_request_query(rq, "owner"), th_request_query(rq, "kind"), th_request_query(rq, "target"), th_request_query(rq, "mode")};
     if (th_request_query_int(rq, "cursor", 0, INT64_MAX, 0, &cursor) || th_request_query_int(rq, "limit", 1, LIMIT_MAX, LIMIT_MAX, &limit))
         return th_reply_problem(rq, TH_INVALID, NULL);
+    const th_case_item **found = th_alloc_array(&rq->arena, th_search_size(g->search) + FOUND_MAX, sizeof *found);
+    if (!found)
+        return th_reply_problem(rq, TH_NO_MEMORY, NULL);
+    size_t n = candidates(g, rq, th_str_trim(th_request_query(rq, "q")), found);
     th_trust *trust = th_exchange_trust(g->exchange);
     th_pen pen = th_pen_on(&rq->out);
     th_pen_object(&pen);
     th_pen_key(&pen, "items");
     th_pen_array(&pen);
     for (size_t i = 0; i < n && written < limit; i++) {
-        const th_json *title = th_json_get(items[i].json, "title");
-        if (th_cases_item(g->cases, items[i].code) != &items[i] || !fits(&items[i], &want) ||
-            (want.q.n && !holds(title->raw, want.q) && !holds(items[i].code, want.q)) || at++ < cursor)
+        if (!fits(found[i], &want) || at++ < cursor)
             continue;
         th_pen_object(&pen);
-        brief_write(&pen, trust, &items[i]);
+        brief_write(&pen, trust, found[i]);
         th_pen_end(&pen, '}');
         written++;
     }
