@@ -145,6 +145,42 @@ test('citizen: takes back an agreement and withdraws a case', () =>
     await shoot(page, 'withdrawn-phone-zh')
   }))
 
+test('citizen: hands a paper in on the case; what is no paper is refused where it was chosen; the deciding office reads it', () =>
+  as('120000', 'citizen', { size: 'phone' }, async (v) => {
+    const { page } = v
+    await go(v, '/items/HE-PASSPORT')
+    const id = await page.evaluate(async () => {
+      const session = await (await fetch('/people/v1/session')).json()
+      const answer = await fetch('/cases/v1/cases', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', 'X-CSRF-Token': session.csrf, 'Idempotency-Key': crypto.randomUUID() },
+        body: JSON.stringify({ item: 'HE-PASSPORT', form: { phone: '13800000000' }, consents: ['household'] }),
+      })
+      return (await answer.json()).id
+    })
+    await go(v, `/cases/${id}`)
+    const paper = page.locator('.papers > li', { hasText: '相片' })
+    await paper.locator('input[type=file]').setInputFiles({ name: 'photo.docx', mimeType: 'application/msword', buffer: Buffer.from('x') })
+    await paper.locator('.fault', { hasText: '只收' }).waitFor()
+    await paper.locator('input[type=file]').setInputFiles({ name: 'photo.png', mimeType: 'image/png', buffer: Buffer.from('no picture') })
+    await paper.locator('.problem', { hasText: '文件内容与所称类型不符' }).waitFor()
+    v.faults.splice(0, v.faults.length, ...v.faults.filter((each) => !/422/.test(each)))
+    await accessible(page, 'papers')
+    await shoot(page, 'papers-phone-zh')
+    const png = Buffer.concat([Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]), Buffer.alloc(2_200_000, 7)])
+    await paper.locator('input[type=file]').setInputFiles({ name: '王小明的相片.png', mimeType: 'image/png', buffer: png })
+    await page.locator('.papers a', { hasText: '王小明的相片.png' }).waitFor()
+    await page.locator('.timeline', { hasText: '王小明的相片.png' }).waitFor()
+    await as('130000', 'clerk', {}, async (clerk) => {
+      await go(clerk, `/desk/${id}?view=all`)
+      const link = clerk.page.locator('.papers a', { hasText: '王小明的相片.png' })
+      await link.waitFor({ timeout: 30_000 })
+      const [download] = await Promise.all([clerk.page.waitForEvent('download'), link.click()])
+      assert.equal(download.suggestedFilename(), '王小明的相片.png')
+      await shoot(clerk.page, 'papers-desk-zh')
+    })
+  }))
+
 test('citizen: larger letters, kept after a reload; the other language on the spot', () =>
   as('120000', 'citizen', { size: 'phone' }, async (v) => {
     const { page } = v

@@ -10,6 +10,7 @@ const pages = [
   ['sign-in', '120000', null, '/sign-in'],
   ['items', '120000', null, '/items'],
   ['item', '120000', null, '/items/HE-TALENT-CARD'],
+  ['item-papers', '120000', null, '/items/TJ-OVERSIZE'],
   ['home-citizen', '120000', 'citizen', '/'],
   ['apply', '120000', 'citizen', '/apply/HE-TALENT-CARD'],
   ['cases', '120000', 'citizen', '/cases'],

@@ -16,6 +16,7 @@ export interface LiveCase {
   fresh: Ref<ReadonlySet<number>>
   open: (id: string | null) => void
   take: (next: Case) => void
+  ask: () => Promise<void>
 }
 
 /* An event says only that the case moved; the case itself is asked again, once for a burst. What is new in it is marked for a while. */
@@ -77,5 +78,5 @@ export function useCase(): LiveCase {
   function take(next: Case): void {
     if (next.id === id) show(next)
   }
-  return { data, problem, loading, live: stream.state, fresh, open, take }
+  return { data, problem, loading, live: stream.state, fresh, open, take, ask }
 }

@@ -173,6 +173,13 @@ export interface ItemBrief {
   fee_fen: number
   anywhere: boolean
   simulated: boolean
+  /* Parts of it were written for the demonstration, and it is no office's own list. */
+  illustrative: boolean
+  kind: string
+  topic: string | null
+  target: string[]
+  modes: string[]
+  version: number
 }
 export interface FieldName extends Named {
   name: string
@@ -209,13 +216,56 @@ export interface Schema {
   'x-from'?: string
   'x-personal'?: boolean
 }
+export interface Paper {
+  id: string
+  title: Named
+  obtain: 'register' | 'ecert' | 'promise' | 'upload' | 'defer'
+  required?: boolean
+  register?: string
+  provider?: string
+  ecert?: string
+  promise?: Named
+  alternatives?: Named
+  when?: { field?: string; equals?: unknown; material?: string }
+  defer_days?: number
+  copies?: number
+  form?: string
+  basis?: Named
+}
 export interface Item extends ItemBrief {
-  conditions: Named[] | Named | null
-  materials: { id: string; title: Named; obtain: 'register' | 'upload'; register?: string; provider?: Coded | string }[]
+  conditions: Named[] | null
+  materials: Paper[] | null
   basis: Named[]
-  process: Named[]
+  process: Named[] | null
   form: Schema
   evidence: EvidenceRule[]
+  statutory_days: number | null
+  promised_days: number | null
+  day_unit: string | null
+  special: { reason: string }[] | null
+  joint: Named[] | null
+  handle: string | null
+  fees: { title: Named; fen: number; basis: Named }[] | null
+  result: { type: string; title: Named; certificate?: string; fields?: unknown } | null
+  visits: number | null
+  visit_reason: Named | null
+  depth: string | null
+  window: { place: Named; time: Named } | null
+  mail: boolean | null
+  pay: unknown
+  contact: { ask?: string; complain?: string } | null
+  appeal: { organ: Named; court: Named; reconsideration_days: number; litigation_months: number; law: Named } | null
+  quota: unknown
+  intermediary: unknown
+  basic_code: string | null
+  impl_code: string | null
+  level: string | null
+  state: string
+  power_source: string | null
+  valid_from: string | null
+  valid_to: string | null
+  illustrative_parts: string[]
+  hash: string
 }
 
 /* The rows of region/<region>/cases.json; `refused` is a decision against the applicant. */
@@ -349,7 +399,7 @@ export interface Case {
   steps: CaseStep[]
   clock?: CaseClock
   materials: Material[]
-  missing: { id: string; title: Named; obtain: string }[]
+  missing: Paper[]
   simulated: boolean
 }
 export interface Page<T> {

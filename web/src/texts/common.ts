@@ -85,6 +85,7 @@ export const common = {
   'event.reason': ['理由', 'Reason'],
   'event.law': ['依据', 'Law'],
   'event.note': ['说明', 'Note'],
+  'event.name': ['文件', 'File'],
   'event.missing': ['需要补正', 'Missing'],
   'event.right_office': ['应向', 'Apply to'],
   'event.question': ['询问', 'Asked'],

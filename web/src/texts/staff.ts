@@ -22,6 +22,7 @@ export const staff = {
   'case.none-evidence': ['这个事项不需要核验', 'This service needs no verification'],
   'counter.title': ['窗口代办', 'For a person at the counter'],
   'counter.lead': ['为到窗口的人办理。请核对证件原件，并把同意书念给本人听。', 'Check the original identity document, and read the agreement to the person.'],
+  'counter.find': ['按名称找', 'Find by name'],
   'counter.item': ['事项', 'Service'],
   'counter.item.need': ['请选择事项', 'Choose a service'],
   'counter.name': ['姓名', 'Name'],
