@@ -69,7 +69,7 @@ static void head_take(csv_reading *r, const th_str *fields, size_t n)
     r->column_count = n;
     r->head_read = true;
     if (!named)
-        r->status = th_fail(&r->error, TH_UNPROCESSABLE, "list-head", "表头须有“事项名称”（name）一列", "The head needs a column 事项名称 or name");
+        r->status = th_fail(&r->error, TH_UNPROCESSABLE, "list-head", "表头须有“事项名称”（name）一列", "The head needs a column of the items' names (name)");
 }
 
 static void csv_row(void *ctx, uint64_t line, const th_str *fields, size_t n, th_status status, const char *problem)
