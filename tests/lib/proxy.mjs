@@ -6,9 +6,10 @@ import net from 'node:net'
 /* The inode of the socket at our end of 127.0.0.1:`port`, as /proc/net/tcp tells it. */
 function inodeOf(port) {
   const hex = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
-  for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n')) {
-    const words = line.trim().split(/\s+/)
-    if (words[1] === hex && words[9] !== '0') return words[9]
+  const text = readFileSync('/proc/net/tcp', 'latin1')
+  for (let at = text.indexOf(`: ${hex} `); at >= 0; at = text.indexOf(`: ${hex} `, at + 1)) {
+    const words = text.slice(text.lastIndexOf('\n', at) + 1, text.indexOf('\n', at)).trim().split(/\s+/)
+    if (words[9] !== '0') return words[9]
   }
   return null
 }
