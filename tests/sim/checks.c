@@ -452,6 +452,15 @@ static void alarms_check(sim *s, sim_node *n, bool *ret_seen)
     th_store_release(n->store, db);
 }
 
+bool sim_fork_seen(sim *s)
+{
+    bool seen = false;
+    for (unsigned i = 0; i < MEMBERS && !seen; i++)
+        if (sim_node_runs(&s->nodes[i]) && !involved(s, i))
+            alarms_check(s, &s->nodes[i], &seen);
+    return seen;
+}
+
 void sim_checks_end(sim *s)
 {
     bool with_signatures = s->seed % 8 == 0 || s->features.rotates;

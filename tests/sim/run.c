@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETTLE_EVERY_US = 2000000, SETTLE_MINUTES = 60 };
+enum { SETTLE_EVERY_US = 2000000, SETTLE_MINUTES = 60, FORK_MINUTES = 20 };
 
 /* ---- words ---- */
 
@@ -140,14 +140,22 @@ static void heal_and_settle(sim *s)
     sim_say(s, "healing");
     sim_nemesis_heal(s);
     sim_operator_heal(s);
-    int64_t end = s->now_us + SETTLE_MINUTES * TH_MINUTE_US, least = s->now_us + (s->forked_us ? 5 * TH_MINUTE_US : 0);
-    while (!s->failed && s->now_us < end) {
+    int64_t end = s->now_us + SETTLE_MINUTES * TH_MINUTE_US, fork_end = s->now_us + FORK_MINUTES * TH_MINUTE_US;
+    bool settled = false;
+    while (!s->failed && !settled && s->now_us < end) {
         steps_run(s, s->now_us + SETTLE_EVERY_US);
-        if (s->now_us >= least && sim_settled(s))
-            return;
+        settled = sim_settled(s);
     }
-    if (!s->failed)
+    if (!s->failed && !settled)
         sim_not_settled(s);
+    /* A liar is found out by what it shows: from here on both its lives do something every minute. */
+    while (!s->failed && s->forked_us && s->now_us < fork_end && !sim_fork_seen(s)) {
+        sim_node *lives[] = {&s->nodes[s->equivocator], &s->nodes[NODES - 1]};
+        for (size_t i = 0; i < TH_COUNT(lives); i++)
+            if (sim_node_runs(lives[i]))
+                sim_ask(s, lives[i]);
+        steps_run(s, s->now_us + TH_MINUTE_US);
+    }
 }
 
 static void close_all(sim *s)

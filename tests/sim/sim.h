@@ -187,6 +187,7 @@ void sim_nemesis_heal(sim *s);
 /* ---- checks.c ---- */
 
 bool sim_settled(sim *s);        /* nothing is under way any more */
+bool sim_fork_seen(sim *s);      /* an honest node has raised the alarm */
 void sim_not_settled(sim *s);    /* … and never will be: says what */
 void sim_answers_close(sim *s);
 void sim_check_commit(sim_node *n); /* after each commit: its log only grows */
