@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Started by `up`: ends with it, however it ends. The parent may be gone before the kernel was told. */
@@ -15,6 +16,16 @@ static bool parent_watch(const th_args *args)
     if (!text)
         return true;
     return th_parse_i64(th_str_of(text), 1, INT32_MAX, &parent) && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == (pid_t)parent;
+}
+
+/* As many descriptors as the system lets us have: connections are limited by them. */
+static void descriptors_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        TH_IGNORE(setrlimit(RLIMIT_NOFILE, &limit));
+    }
 }
 
 int th_cmd_serve(const th_args *args)
@@ -30,6 +41,7 @@ int th_cmd_serve(const th_args *args)
     signal(SIGPIPE, SIG_IGN);
     if (!parent_watch(args))
         return 1;
+    descriptors_raise();
     th_status status = th_node_open(args->node, &node, &error);
     if (status)
         return th_cmd_failed(args, status, &error);

@@ -257,7 +257,7 @@ for (const [off, words] of [['+361s', 'six minutes behind'], ['-32s', '31 second
 
 /* ---- descriptors ---- */
 
-test('descriptors run out: the node stays, does not spin, and goes on when there are some again', async () => {
+test('few descriptors and many callers: the node keeps some for its work, does not spin, and goes on when the callers are gone', async () => {
   await r.stop(provider)
   await r.start(provider, { wrap: ['prlimit', '--nofile=96:96'] })
   r.configure(provider, (c) => (c.timeouts = { head_s: 30 }))
@@ -266,7 +266,7 @@ test('descriptors run out: the node stays, does not spin, and goes on when there
   const sockets = Array.from({ length: 150 }, () => plain(provider).on('error', () => {}))
   await sleep(500)
   const fds = execFileSync('sh', ['-c', `ls /proc/${r.nodes[provider].child.pid}/fd | wc -l`], { encoding: 'utf8' }).trim()
-  assert.ok(Number(fds) >= 90, `${fds} descriptors in use`)
+  assert.ok(Number(fds) < 96, `${fds} descriptors in use`)
   const cpu = cpuOf(provider)
   await sleep(1500)
   assert.ok(cpuOf(provider) - cpu < 700, `${cpuOf(provider) - cpu} ms of CPU in 1.5 s`)

@@ -1,6 +1,7 @@
 /* server.c — the daemon's life: open, start, reload, drain, close. */
 #include "net-private.h"
 
+#include <sys/resource.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,6 +25,18 @@ void th_server_timeouts_set(th_server *server, int head_s, int body_s, int idle_
     pthread_mutex_unlock(&server->lock);
 }
 
+/* A listener that has no descriptor left to accept with is ready for ever, and a thread of libmicrohttpd without a connection of its own then waits
+ * busily. So no listener takes more connections than there are descriptors for, beside what stores, links and files need. */
+static unsigned connections_fit(unsigned wanted)
+{
+    enum { OTHERS = 64, LEAST = 16, LISTENERS = 2 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY)
+        return wanted;
+    rlim_t fit = limit.rlim_cur > OTHERS + LISTENERS * LEAST ? (limit.rlim_cur - OTHERS) / LISTENERS : LEAST;
+    return fit < wanted ? (unsigned)fit : wanted;
+}
+
 th_status th_server_open(const th_server_options *options, th_server **ret_server, th_error *error)
 {
     th_server *server = th_new(sizeof *server);
@@ -32,7 +45,7 @@ th_status th_server_open(const th_server_options *options, th_server **ret_serve
     server->options = *options;
     th_server_options *o = &server->options;
     o->threads = o->threads > 0 ? o->threads : 2;
-    o->connections_max = o->connections_max ? o->connections_max : 4096;
+    o->connections_max = connections_fit(o->connections_max ? o->connections_max : 4096);
     server->env = options->env ? *options->env : th_env_real();
     pthread_mutex_init(&server->lock, NULL);
     th_server_timeouts_set(server, o->head_timeout_s, o->body_timeout_s, o->idle_timeout_s);
