@@ -177,13 +177,13 @@ th_handled th_imported_get(th_request *rq)
     th_db *db;
     th_rows rows;
     th_str state = th_request_query(rq, "state"), cursor = th_request_query(rq, "cursor");
-    th_value values[] = {th_v_text(state.n ? state : TH_STR("pending")), th_v_text(cursor), th_v_int(PAGE)};
+    th_value values[] = {th_v_text(state.n ? state : TH_STR("pending")), th_v_text(cursor.p ? cursor : TH_STR("")), th_v_int(PAGE)};
     th_status status = th_store_acquire(g->store, &db, &rq->error);
     if (status)
         return th_reply_problem(rq, status, NULL);
     status = th_db_select(db,
                           "SELECT key, version, line, state, name, doubts, row, at, note FROM government_item "
-                          "WHERE state = ?1 AND (?2 IS NULL OR key > ?2) ORDER BY key, version LIMIT ?3",
+                          "WHERE state = ?1 AND key > ?2 ORDER BY key, version LIMIT ?3",
                           values, TH_COUNT(values), &rq->arena, &rows, &rq->error);
     th_store_release(g->store, db);
     if (status)
