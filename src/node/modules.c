@@ -6,6 +6,7 @@
 #include "services/operations/operations.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static th_status people_open(th_node *node, void **ret_module, th_error *error)
 {
@@ -115,6 +116,18 @@ static th_status region_file(th_node *node, const char *name, th_arena *arena, t
     return th_path_join(path, node->config.region_dir, name) ? th_file_read(path, 4u << 20, arena, ret_text, error) : TH_TOO_LARGE;
 }
 
+/* A file that a region may do without: `fallback` (static) stands for it. */
+static th_status region_file_or(th_node *node, const char *name, const char *fallback, th_arena *arena, th_str *ret_text, th_error *error)
+{
+    char path[TH_PATH_TEXT];
+    if (!th_path_join(path, node->config.region_dir, name))
+        return TH_TOO_LARGE;
+    if (access(path, F_OK) == 0)
+        return region_file(node, name, arena, ret_text, error);
+    *ret_text = th_str_of(fallback);
+    return TH_OK;
+}
+
 static th_status cases_open(th_node *node, void **ret_module, th_error *error)
 {
     th_arena arena;
@@ -179,9 +192,9 @@ static th_status government_open(th_node *node, void **ret_module, th_error *err
     th_arena arena;
     th_str pinyin = {NULL, 0}, everyday = {NULL, 0};
     th_arena_open(&arena, 16u << 20);
-    th_status status = region_file(node, "words/pinyin.txt", &arena, &pinyin, error);
+    th_status status = region_file_or(node, "words/pinyin.txt", "", &arena, &pinyin, error);
     if (!status)
-        status = region_file(node, "words/everyday.json", &arena, &everyday, error);
+        status = region_file_or(node, "words/everyday.json", "{}", &arena, &everyday, error);
     th_government_options options = {.code = node->config.code,
                                      .pinyin = pinyin,
                                      .everyday = everyday,
