@@ -462,7 +462,7 @@ export interface DatasetBrief {
   simulated: boolean
 }
 export interface Dataset extends DatasetBrief {
-  fields: { name: string; title: Named; type: string; verify?: boolean; sensitive?: boolean; unit?: string }[]
+  fields: { name: string; title: Named; type: string; verify?: boolean; sensitive?: boolean; unit?: string; length?: string | number | null }[]
   /* Yes-or-no questions that may be asked beside the fields. */
   conditions: { name: string; title: Named }[]
   spatial: Named | null
