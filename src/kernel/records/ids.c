@@ -208,19 +208,42 @@ static bool code_inside_wrong(th_str code)
     return code.n == 18 && uscc_outer(code) != TH_ID_OK;
 }
 
+/* The same step backwards, from 36 + p − value (1 … 72): what p was doubled from, reduced. 19 is the inverse of 2 modulo 37. */
+static const unsigned char back_37_36[73] = {
+    0, 19, 1, 20, 2, 21, 3, 22, 4, 23, 5, 24, 6, 25, 7, 26, 8, 27, 9, 28, 10, 29, 11, 30, 12, 31, 13, 32, 14, 33, 15, 34, 16, 35, 17, 36, 18,
+    19, 1, 20, 2, 21, 3, 22, 4, 23, 5, 24, 6, 25, 7, 26, 8, 27, 9, 28, 10, 29, 11, 30, 12, 31, 13, 32, 14, 33, 15, 34, 16, 35, 17, 36, 18};
+
+/* Each step waits for the one before it; so the values are walked from both ends at once, and must meet. */
+static bool check_meets(const signed char *values, size_t n, int check)
+{
+    size_t front = 0, back = n;
+    unsigned p = 36, q = back_37_36[(36 - check) % 36 + 1];
+    while (front + 1 < back) {
+        p = step_37_36[p + (unsigned)values[front++]];
+        q = back_37_36[36 + q - (unsigned)values[--back]];
+    }
+    if (front < back)
+        p = step_37_36[p + (unsigned)values[front]];
+    return back_37_36[p] == q;
+}
+
 th_id_fault th_ecert_id_check(th_str id, th_ecert_id *ret_parts)
 {
     enum { FOOT = 15, PARTS = 5 };
     th_str part[PARTS];
+    signed char values[TH_ECERT_ID_MAX];
     if (id.n > TH_ECERT_ID_MAX)
         return TH_ID_LENGTH;
     if (id.n < FOOT || memcmp(id.p, "1.2.156.3005.2.", FOOT) != 0)
         return TH_ID_PREFIX;
     th_str rest = {id.p + FOOT, id.n - FOOT};
-    size_t n = 0, from = 0;
+    size_t n = 0, from = 0, value_n = 0;
+    int bad = 0;
     for (size_t i = 0; i <= rest.n; i++) {
-        if (i < rest.n && rest.p[i] != '.')
+        if (i < rest.n && rest.p[i] != '.') {
+            bad |= values[value_n++] = org_values[(unsigned char)rest.p[i]];
             continue;
+        }
         if (n == PARTS || i == from)
             return TH_ID_PARTS;
         part[n++] = (th_str){rest.p + from, i - from};
@@ -228,15 +251,14 @@ th_id_fault th_ecert_id_check(th_str id, th_ecert_id *ret_parts)
     }
     if (n != PARTS || part[3].n != 3 || part[4].n != 1)
         return TH_ID_PARTS;
-    char digit = th_ecert_id_digit((th_str){rest.p, rest.n - 2});
-    if (!digit || org_value(part[4].p[0]) < 0)
+    if (bad < 0)
         return TH_ID_CHARACTER;
-    if (digit != part[4].p[0])
+    if (!check_meets(values, value_n - 1, values[value_n - 1]))
         return TH_ID_CHECK;
     if ((part[0].n == 21 && code_inside_wrong((th_str){part[0].p, 18})) || code_inside_wrong(part[1]))
         return TH_ID_INNER;
     if (ret_parts)
-        *ret_parts = (th_ecert_id){part[0], part[1], part[2], part[3], digit};
+        *ret_parts = (th_ecert_id){part[0], part[1], part[2], part[3], part[4].p[0]};
     return TH_ID_OK;
 }
 

@@ -298,21 +298,35 @@ static bool grams_index(th_search *s)
 
 /* ---- rules: which names hold what they mean ---- */
 
+/* The rarest pair of the meaning's characters leads to the few names that can hold it. */
+static int64_t rarest_row(const th_search *s, th_str means)
+{
+    int64_t best = -1;
+    uint32_t before = 0;
+    for (size_t at = 0; at < means.n;) {
+        uint32_t c = th_character_next(means, &at);
+        bool counts = th_character_counts(c);
+        int64_t row = counts && before ? th_gram_row(s, before, c) : -1;
+        if (counts && before && row < 0)
+            return -1; /* a pair that no name has */
+        if (row >= 0 && (best < 0 || s->grams.starts[row + 1] - s->grams.starts[row] < s->grams.starts[best + 1] - s->grams.starts[best]))
+            best = row;
+        before = counts ? c : 0;
+    }
+    return best;
+}
+
 static bool rule_docs(th_search *s, th_rule *rule)
 {
-    size_t n = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        for (uint32_t d = 0; d < s->n; d++)
-            if (th_text_holds(s->entries[d].zh, rule->means)) {
-                if (pass)
-                    rule->docs[rule->doc_count++] = d;
-                else
-                    n++;
-            }
-        if (pass == 0 && !(rule->docs = th_alloc_array(&s->arena, n + 1, sizeof *rule->docs)))
-            return false;
-    }
-    return true;
+    int64_t row = rarest_row(s, rule->means);
+    if (row < 0)
+        return true;
+    uint32_t from = s->grams.starts[row], until = s->grams.starts[row + 1];
+    rule->docs = th_alloc_array(&s->arena, until - from + 1, sizeof *rule->docs);
+    for (uint32_t i = from; rule->docs && i < until; i++)
+        if (th_text_holds(s->entries[s->grams.docs[i]].zh, rule->means))
+            rule->docs[rule->doc_count++] = s->grams.docs[i];
+    return rule->docs != NULL;
 }
 
 th_status th_index_build(th_search *s)

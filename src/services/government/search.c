@@ -2,9 +2,10 @@
 #include "search-private.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { QUERY_MAX = 200, CHARACTERS_MAX = 64, INDEX_MAX = 1024 << 20, WORDS_MAX = 8 };
+enum { QUERY_MAX = 200, CHARACTERS_MAX = 64, INDEX_MAX = 1024 << 20, WORDS_MAX = 8, NAMED_MAX = 8, CLOSELY = 256, LETTERS_MOST = 30000 };
 
 th_status th_search_open(const th_search_entry *entries, size_t n, th_str pinyin, th_str everyday, th_search **ret_search, th_error *error)
 {
@@ -202,7 +203,8 @@ static void form_score(scoring *k, const form *f, th_str needle)
             rarest = gram;
         }
     }
-    for (uint32_t i = p->starts[rarest]; i < p->starts[rarest + 1]; i++)
+    /* Letters that very many names have tell them apart badly anyway: so many are looked at, and more typing will say more. */
+    for (uint32_t i = p->starts[rarest], n = 0; i < p->starts[rarest + 1] && n < LETTERS_MOST; i++, n++)
         doc_match(k, f, needle, p->docs[i]);
 }
 
@@ -257,45 +259,91 @@ static bool better(const th_search_hit *a, const th_search_hit *b)
     return a->score > b->score || (a->score == b->score && a->index < b->index);
 }
 
-static void hit_put(th_search_hit *hits, size_t *n, size_t max, th_search_hit hit)
+/* A heap whose root is the worst that is kept. */
+static void heap_sink(th_search_hit *heap, size_t n, size_t at)
 {
-    if (*n == max && !better(&hit, &hits[max - 1]))
-        return;
-    size_t at = *n < max ? (*n)++ : max - 1;
-    while (at > 0 && better(&hit, &hits[at - 1])) {
-        hits[at] = hits[at - 1];
-        at--;
+    for (;;) {
+        size_t worst = at, left = 2 * at + 1;
+        if (left < n && better(&heap[worst], &heap[left]))
+            worst = left;
+        if (left + 1 < n && better(&heap[worst], &heap[left + 1]))
+            worst = left + 1;
+        if (worst == at)
+            return;
+        th_search_hit kept = heap[at];
+        heap[at] = heap[worst];
+        heap[worst] = kept;
+        at = worst;
     }
-    hits[at] = hit;
 }
 
-static float place_score(const th_search *s, th_str query, th_str owner)
+static size_t heap_put(th_search_hit *heap, size_t n, size_t max, th_search_hit hit)
 {
-    for (size_t i = 0; i < s->words.place_count; i++)
-        if (th_str_eq(s->words.places[i].member, owner) && th_text_holds(query, s->words.places[i].word))
-            return 6;
-    return 0;
+    if (n < max) {
+        heap[n++] = hit;
+        for (size_t i = n == max ? n / 2 : 0; i-- > 0;)
+            heap_sink(heap, n, i);
+        return n;
+    }
+    if (better(&hit, &heap[0])) {
+        heap[0] = hit;
+        heap_sink(heap, n, 0);
+    }
+    return n;
 }
 
-static size_t best_take(const scoring *k, th_str query, th_str wanted, th_str here, th_search_hit *hits, size_t max)
+/* Members whose places are named in the question. */
+typedef struct naming {
+    th_str members[NAMED_MAX];
+    size_t n;
+    th_str here;
+} naming;
+
+static void places_find(naming *named, const th_search *s, th_str query)
 {
-    size_t n = 0;
+    for (size_t i = 0; i < s->words.place_count && named->n < NAMED_MAX; i++)
+        if (th_text_holds(query, s->words.places[i].word))
+            named->members[named->n++] = s->words.places[i].member;
+}
+
+static float owner_score(const naming *named, th_str owner)
+{
+    float score = th_str_eq(owner, named->here) ? 3.0f : 0;
+    for (size_t i = 0; i < named->n; i++)
+        if (th_str_eq(named->members[i], owner))
+            return score + 6.0f;
+    return score;
+}
+
+static int by_score(const void *a, const void *b)
+{
+    const th_search_hit *x = a, *y = b;
+    return better(x, y) ? -1 : better(y, x) ? 1 : 0;
+}
+
+/* What is cheap to say decides who is looked at closely; what the whole wanted text says of a name, who comes first. */
+static size_t best_take(const scoring *k, th_str query, th_str wanted, th_str here, th_arena *scratch, th_search_hit *hits, size_t max)
+{
+    naming named = {.here = here};
+    size_t n = 0, room = max > CLOSELY ? max : CLOSELY;
+    th_search_hit *heap = th_alloc_array(scratch, room, sizeof *heap);
+    if (!heap)
+        return 0;
+    places_find(&named, k->s, query);
     for (size_t i = 0; i < k->touched_n; i++) {
         uint32_t doc = k->touched[i];
         const th_search_entry *e = &k->s->entries[doc];
-        th_search_hit hit = {doc, k->scores[doc]};
-        /* Nearly there already, or it will not get there: the finer points cost time. */
-        if (n == max && hit.score + 60 < hits[max - 1].score)
-            continue;
-        if (wanted.n > 3 && th_text_holds(e->zh, wanted))
-            hit.score += 15.0f + (memcmp(e->zh.p, wanted.p, wanted.n) == 0 ? 10.0f : 0) + (e->zh.n == wanted.n ? 10.0f : 0);
-        if (k->s->words.place_count)
-            hit.score += place_score(k->s, query, e->owner);
-        if (th_str_eq(e->owner, here))
-            hit.score += 3;
-        hit.score -= 0.02f * (float)e->zh.n;
-        hit_put(hits, &n, max, hit);
+        th_search_hit hit = {doc, k->scores[doc] + owner_score(&named, e->owner) - 0.02f * (float)e->zh.n};
+        n = heap_put(heap, n, room, hit);
     }
+    for (size_t i = 0; wanted.n > 3 && i < n; i++) {
+        const th_search_entry *e = &k->s->entries[heap[i].index];
+        if (th_text_holds(e->zh, wanted))
+            heap[i].score += 15.0f + (memcmp(e->zh.p, wanted.p, wanted.n) == 0 ? 10.0f : 0) + (e->zh.n == wanted.n ? 10.0f : 0);
+    }
+    qsort(heap, n, sizeof *heap, by_score);
+    n = n < max ? n : max;
+    memcpy(hits, heap, n * sizeof *hits);
     return n;
 }
 
@@ -338,5 +386,5 @@ size_t th_search_find(const th_search *s, th_str query, th_str here, th_arena *s
         rules_score(&k, typed);
         grams_score(&k, wanted);
     }
-    return best_take(&k, typed, wanted, here, hits, max);
+    return best_take(&k, typed, wanted, here, scratch, hits, max);
 }
