@@ -39,6 +39,7 @@ int th_cmd_serve(const th_args *args)
     sigaddset(&wanted, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &wanted, NULL); /* before any thread: all of them leave these to sigwait */
     signal(SIGPIPE, SIG_IGN);
+    th_memory_keep();
     if (!parent_watch(args))
         return 1;
     descriptors_raise();

@@ -13,16 +13,7 @@ static th_status broken(th_error *error, const char *zh, const char *en)
 
 static bool hash_read(const th_json *value, th_hash *ret)
 {
-    th_arena arena;
-    th_str bytes;
-    if (!value || value->type != TH_JSON_STRING || value->text.n != 43)
-        return false;
-    th_arena_open(&arena, 4096);
-    bool ok = th_unbase64url(&arena, value->text, &bytes) == TH_OK && bytes.n == TH_HASH_SIZE;
-    if (ok)
-        memcpy(ret->b, bytes.p, TH_HASH_SIZE);
-    th_arena_close(&arena);
-    return ok;
+    return value && value->type == TH_JSON_STRING && th_unbase64url_to(value->text, ret->b, TH_HASH_SIZE);
 }
 
 static bool hashes_read(const th_json *array, size_t max, th_arena *arena, th_hash **ret, size_t *ret_n)
@@ -167,7 +158,7 @@ static th_status line_read(th_batch_out *b, size_t i)
     int http = (int)th_json_int(root, "status", 0);
     const th_json *body = th_json_get(root, "body"), *problem = th_json_get(root, "problem");
     bool ours = json && th_str_is(th_json_str(root, "id"), b->items[i]->id);
-    if (ours && http == 200 && body) {
+    if (ours && http == 200 && body && body->type == TH_JSON_OBJECT) {
         b->bodies[i] = body->raw;
         return TH_OK;
     }

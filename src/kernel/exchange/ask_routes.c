@@ -16,16 +16,7 @@ typedef struct asked { /* one HTTP request with its asks */
 static void answer_write(th_pen *pen, const th_ask *ask)
 {
     th_pen_ktext(pen, "id", ask->id);
-    /* The body is {"results":{…}} or {"record":{…}}: its one member stands beside the id. */
-    th_arena arena;
-    const th_json *root;
-    th_arena_open(&arena, 1 << 20);
-    if (th_json_parse(ask->answer, &arena, &root, NULL) == TH_OK)
-        for (const th_json *m = th_json_first(root); m; m = th_json_next(root, m)) {
-            th_pen_key_str(pen, m->key);
-            th_pen_raw(pen, m->raw);
-        }
-    th_arena_close(&arena);
+    th_pen_members(pen, ask->answer); /* {"results":{…}} or {"record":{…}}: what it holds stands beside the id */
     th_pen_kraw(pen, "receipt", ask->receipt);
 }
 

@@ -8,8 +8,6 @@ typedef struct th_served {
     th_message message;
     th_answer answer;      /* from the checks and reads; never changed by the writer, whose apply may run twice */
     const th_message_type *type;
-    th_grant grant;
-    bool granted, has_person;
     bool acted;            /* its effect is part of this commit */
     bool passes;           /* refused for the moment only: not remembered, so that another try is answered afresh */
     char consent_id[TH_ID_TEXT];

@@ -202,8 +202,6 @@ static th_status permission_check(th_batch_in *b, th_served *s, const th_grants 
         status = grant_budget(b->ex, grant, error);
     if (!status && m->consent.n)
         status = consent_check(b, s, &wanted, id_number, error);
-    if (!status)
-        s->granted = true;
     return status;
 }
 

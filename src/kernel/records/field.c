@@ -133,13 +133,14 @@ bool th_field_check(const th_field *f, const th_json *value, const char *path, i
     char pointer[96];
     unsigned changes;
     const char *code, *zh, *en;
-    th_field_pointer(pointer, path, f->name);
     if (!value || value->type != (f->integer ? TH_JSON_NUMBER : TH_JSON_STRING)) {
+        th_field_pointer(pointer, path, f->name);
         th_fail_field(error, pointer, value ? "type" : "required", value ? "类型不符" : "缺少此项", value ? "Wrong type" : "This is missing");
         return false;
     }
     if (th_field_take(f, value->text, today_us, arena, ret_text, &changes, &code, &zh, &en))
         return true;
+    th_field_pointer(pointer, path, f->name);
     th_fail_field(error, pointer, code, zh, en);
     return false;
 }

@@ -1,6 +1,7 @@
 /* arena.c — memory by lifetime: blocks that double up to a hard maximum. The only file that calls the allocator. */
 #include "platform/base/base.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +106,12 @@ void th_arena_close(th_arena *arena)
 {
     older_free(arena->blocks);
     th_arena_open(arena, arena->max);
+}
+
+void th_memory_keep(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 2 * BLOCK_MAX);
+    mallopt(M_TRIM_THRESHOLD, 8 * BLOCK_MAX);
 }
 
 void *th_new(size_t size)

@@ -142,6 +142,10 @@ TH_MUST_USE void *th_new(size_t size);
 void th_free(void *object); /* NULL is allowed */
 TH_MUST_USE char *th_new_copy(th_str s); /* zero-terminated, to be given to th_free */
 
+/* Once at the start of a daemon: memory of up to a batch's size is kept by the process for the next batch, not given back to the
+ * kernel and asked for again a page at a time. */
+void th_memory_keep(void);
+
 /* Copies in an arena; {NULL,0} when it is full. th_str_keep also zero-terminates (the NUL is not counted in n). */
 th_str th_str_keep(th_arena *arena, th_str s);
 th_str th_strf(th_arena *arena, const char *format, ...) TH_PRINTF(2, 3); /* zero-terminated */
@@ -187,6 +191,7 @@ th_str th_base64url(th_arena *arena, const void *bytes, size_t n); /* RFC 4648 Â
 size_t th_base64url_to(const void *bytes, size_t n, char *ret_text); /* into (n*4+2)/3 bytes, no NUL; returns the length */
 TH_MUST_USE th_status th_unbase64(th_arena *arena, th_str text, th_str *ret_bytes);    /* strict: padding, no white space */
 TH_MUST_USE th_status th_unbase64url(th_arena *arena, th_str text, th_str *ret_bytes); /* strict: no padding, canonical */
+bool th_unbase64url_to(th_str text, void *ret_bytes, size_t n); /* the same, exactly n bytes */
 bool th_equal_secret(const void *a, const void *b, size_t n); /* in constant time */
 
 /* ---- checked integers ------------------------------------------------------------------------------------------------- */

@@ -30,15 +30,19 @@ typedef struct th_json {
 TH_MUST_USE th_status th_json_parse(th_str text, th_arena *arena, const th_json **ret_root, th_error *error);
 
 /* Walking. All accept NULL and a wrong type and then return NULL / absent. */
-const th_json *th_json_get(const th_json *object, const char *key);
 const th_json *th_json_get_str(const th_json *object, th_str key);
+static inline const th_json *th_json_get(const th_json *object, const char *key) { return th_json_get_str(object, th_str_of(key)); }
 const th_json *th_json_first(const th_json *container); /* first child or NULL */
 const th_json *th_json_next(const th_json *container, const th_json *child); /* next child or NULL */
 const th_json *th_json_at(const th_json *array, size_t index);
 const th_json *th_json_pointer(const th_json *root, const char *pointer); /* RFC 6901 */
 
 /* Reading. The plain forms return a fallback for absence or another type. */
-th_str th_json_str(const th_json *object, const char *key);                  /* {NULL,0} when not a string */
+static inline th_str th_json_str(const th_json *object, const char *key)     /* {NULL,0} when not a string */
+{
+    const th_json *m = th_json_get(object, key);
+    return m && m->type == TH_JSON_STRING ? m->text : (th_str){NULL, 0};
+}
 int64_t th_json_int(const th_json *object, const char *key, int64_t fallback);
 bool th_json_bool(const th_json *object, const char *key, bool fallback);
 bool th_json_is_int(const th_json *value, int64_t *ret);
@@ -74,6 +78,7 @@ void th_pen_int(th_pen *pen, int64_t value);
 void th_pen_bool(th_pen *pen, bool value);
 void th_pen_null(th_pen *pen);
 void th_pen_raw(th_pen *pen, th_str json);   /* trusted JSON, as it is */
+void th_pen_members(th_pen *pen, th_str object); /* the members of a trusted JSON object, as they are */
 static inline void th_pen_key(th_pen *pen, const char *key) { th_pen_key_plain(pen, key, strlen(key)); }
 static inline void th_pen_text(th_pen *pen, const char *value) { th_pen_str(pen, th_str_of(value)); }
 /* One member in one call. */

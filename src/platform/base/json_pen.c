@@ -123,6 +123,18 @@ void th_pen_raw(th_pen *pen, th_str json)
     th_buf_str(pen->buf, json);
 }
 
+void th_pen_members(th_pen *pen, th_str object)
+{
+    object = th_str_trim(object);
+    if (object.n < 2)
+        return;
+    th_str inner = th_str_trim((th_str){object.p + 1, object.n - 2});
+    if (!inner.n)
+        return;
+    value_begin(pen);
+    th_buf_str(pen->buf, inner);
+}
+
 void th_pen_time(th_pen *pen, int64_t at_us)
 {
     char text[TH_TIME_TEXT];

@@ -441,11 +441,6 @@ const th_json *th_json_get_str(const th_json *object, th_str key)
     return NULL;
 }
 
-const th_json *th_json_get(const th_json *object, const char *key)
-{
-    return th_json_get_str(object, th_str_of(key));
-}
-
 const th_json *th_json_at(const th_json *array, size_t index)
 {
     if (!array || array->type != TH_JSON_ARRAY)

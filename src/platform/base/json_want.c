@@ -4,12 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-th_str th_json_str(const th_json *object, const char *key)
-{
-    const th_json *m = th_json_get(object, key);
-    return m && m->type == TH_JSON_STRING ? m->text : (th_str){NULL, 0};
-}
-
 bool th_json_is_int(const th_json *value, int64_t *ret)
 {
     return value && value->type == TH_JSON_NUMBER && th_parse_i64(value->text, INT64_MIN, INT64_MAX, ret);

@@ -14,25 +14,25 @@ void th_hex(const void *bytes, size_t n, char *ret_text)
     ret_text[2 * n] = 0;
 }
 
-static int hex_value(char c)
+/* One more than a digit is worth; 0 = no digit. */
+static const uint8_t hex_values[256] = {
+    ['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ['A'] = 11, 12, 13, 14, 15, 16, ['a'] = 11, 12, 13, 14, 15, 16,
+};
+
+static uint8_t hex_value(char c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
+    return (uint8_t)(hex_values[(uint8_t)c] - 1);
 }
 
 bool th_unhex(th_str text, void *ret_bytes, size_t n)
 {
-    uint8_t *b = ret_bytes;
+    uint8_t *b = ret_bytes, wrong = 0;
     if (text.n != 2 * n)
         return false;
     for (size_t i = 0; i < text.n; i++)
-        if (hex_value(text.p[i]) < 0)
-            return false;
+        wrong |= hex_value(text.p[i]);
+    if (wrong & 0xF0)
+        return false;
     for (size_t i = 0; i < n; i++)
         b[i] = (uint8_t)(hex_value(text.p[2 * i]) << 4 | hex_value(text.p[2 * i + 1]));
     return true;
@@ -93,17 +93,12 @@ size_t th_base64url_to(const void *bytes, size_t n, char *ret_text)
      51, 64, 64, 64, 64, 64, NONE16, NONE16, NONE16, NONE16, NONE16, NONE16, NONE16, NONE16}
 static const uint8_t standard_values[256] = VALUES(62, 64, 63, 64), url_safe_values[256] = VALUES(64, 62, 64, 63);
 
-/* Canonical only: the unused low bits of the last letter must be zero. */
-static th_status decode(const uint8_t values[256], th_arena *arena, th_str text, th_str *ret_bytes)
+/* Into text.n / 4 * 3 + 2 bytes at most. Canonical only: the unused low bits of the last letter must be zero. */
+static bool decode_to(const uint8_t values[256], th_str text, uint8_t *b, size_t *ret_n)
 {
-    if (text.n % 4 == 1)
-        return TH_INVALID;
     const uint8_t *t = (const uint8_t *)text.p;
-    uint8_t *b = th_alloc(arena, text.n / 4 * 3 + 3);
-    size_t n = 0, i = 0;
-    unsigned wrong = 0;
-    if (!b)
-        return TH_TOO_LARGE;
+    size_t n = 0, i = 0, left = text.n % 4;
+    unsigned wrong = left == 1 ? 64 : 0;
     for (; i + 4 <= text.n; i += 4) {
         unsigned v0 = values[t[i]], v1 = values[t[i + 1]], v2 = values[t[i + 2]], v3 = values[t[i + 3]];
         wrong |= v0 | v1 | v2 | v3;
@@ -111,18 +106,33 @@ static th_status decode(const uint8_t values[256], th_arena *arena, th_str text,
         b[n++] = (uint8_t)(v1 << 4 | v2 >> 2);
         b[n++] = (uint8_t)(v2 << 6 | v3);
     }
-    size_t left = text.n - i;
-    if (left) { /* two or three letters for one or two bytes */
+    if (left > 1) { /* two or three letters for one or two bytes */
         unsigned v0 = values[t[i]], v1 = values[t[i + 1]], v2 = left == 3 ? values[t[i + 2]] : 0;
         wrong |= v0 | v1 | v2 | (left == 3 ? (v2 & 3) << 6 : (v1 & 15) << 6);
         b[n++] = (uint8_t)(v0 << 2 | v1 >> 4);
         if (left == 3)
             b[n++] = (uint8_t)(v1 << 4 | v2 >> 2);
     }
-    if (wrong & ~63u)
+    *ret_n = n;
+    return !(wrong & ~63u);
+}
+
+static th_status decode(const uint8_t values[256], th_arena *arena, th_str text, th_str *ret_bytes)
+{
+    size_t n;
+    uint8_t *b = th_alloc(arena, text.n / 4 * 3 + 3);
+    if (!b)
+        return TH_TOO_LARGE;
+    if (!decode_to(values, text, b, &n))
         return TH_INVALID;
     *ret_bytes = (th_str){(const char *)b, n};
     return TH_OK;
+}
+
+bool th_unbase64url_to(th_str text, void *ret_bytes, size_t n)
+{
+    size_t got;
+    return text.n == (n * 4 + 2) / 3 && decode_to(url_safe_values, text, ret_bytes, &got) && got == n;
 }
 
 th_status th_unbase64(th_arena *arena, th_str text, th_str *ret_bytes)

@@ -49,13 +49,13 @@ bool th_uuid_valid(th_str text)
 
 bool th_uuid_bytes(th_str text, uint8_t ret_bytes[TH_ID_BYTES])
 {
-    static const int starts[] = {0, 9, 14, 19, 24}, bytes[] = {4, 2, 2, 2, 6};
+    char hex[2 * TH_ID_BYTES];
     if (!th_uuid_valid(text))
         return false;
-    for (size_t i = 0; i < TH_COUNT(starts); i++) {
-        bool ok = th_unhex((th_str){text.p + starts[i], 2 * (size_t)bytes[i]}, ret_bytes, (size_t)bytes[i]);
-        TH_ASSERT(ok);
-        ret_bytes += bytes[i];
-    }
-    return true;
+    memcpy(hex, text.p, 8);
+    memcpy(hex + 8, text.p + 9, 4);
+    memcpy(hex + 12, text.p + 14, 4);
+    memcpy(hex + 16, text.p + 19, 4);
+    memcpy(hex + 20, text.p + 24, 12);
+    return th_unhex((th_str){hex, sizeof hex}, ret_bytes, TH_ID_BYTES);
 }
