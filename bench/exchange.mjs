@@ -142,6 +142,17 @@ async function footprint(pair, ready) {
   )
 }
 
+/* One core, nothing but the region's trust document: the receipts of an answer to a batch of a hundred. */
+async function receipts(pairs) {
+  const rates = []
+  for (const pair of pairs) {
+    const answer = join(work, 'batch.json')
+    await load(pair.nodes[consumer].port, pair.key, people, ['--batch', 100, '--connections', 2, '--warmup', 0, '--seconds', 1, '--save', answer])
+    rates.push(`${thousands(Number(execFileSync(join(build, 'bench/receipts'), [join(pair.dir, 'var/region.json'), answer], { encoding: 'utf8' })))} /s (${pair.suite})`)
+  }
+  say(`receipts checked on one core: ${rates.join(', ')}`)
+}
+
 async function soak(pair) {
   const every = Math.min(60, Math.ceil(o.soakSeconds / 5))
   const stretches = []
@@ -197,6 +208,7 @@ if (o.soak) {
   say('per verify: bytes out + in at the caller; processor time of consumer + provider + callers (or of the bare server + callers)')
   for (let i = 0; i < o.rounds; i++) await round(pairs, bare)
   bare.child.stdin.end()
+  await receipts(pairs)
 }
 for (const pair of pairs) await pair.stop()
 if (!o.reuse) rmSync(work, { recursive: true, force: true })
