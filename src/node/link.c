@@ -38,6 +38,16 @@ typedef struct carried {
     const char *header_list[6];
 } carried;
 
+/* With link->lock held. */
+static void woken_add(th_link *link, const char *peer)
+{
+    size_t i = 0;
+    while (i < link->woken_count && strcmp(link->woken[i], peer) != 0)
+        i++;
+    if (i == link->woken_count && i < TH_MEMBERS_MAX)
+        memcpy(link->woken[link->woken_count++], peer, TH_CODE_TEXT);
+}
+
 /* ---- batches ---- */
 
 static void carried_done(th_call *call)
@@ -61,7 +71,10 @@ static void carried_done(th_call *call)
         th_exchange_failed(link->exchange, outgoing, call->status, &call->error);
     }
     th_free(c);
-    th_link_wake(&link, peer); /* a place in the window is free */
+    /* A place in the window is free; this thread looks before it sleeps. */
+    pthread_mutex_lock(&link->lock);
+    woken_add(link, peer);
+    pthread_mutex_unlock(&link->lock);
 }
 
 static bool header_set(carried *c, size_t i, const char *name, th_str value)
@@ -265,11 +278,7 @@ void th_link_wake(void *slot, const char *peer)
     if (!link)
         return;
     pthread_mutex_lock(&link->lock);
-    size_t i = 0;
-    while (i < link->woken_count && strcmp(link->woken[i], peer) != 0)
-        i++;
-    if (i == link->woken_count && i < TH_MEMBERS_MAX)
-        memcpy(link->woken[link->woken_count++], peer, TH_CODE_TEXT);
+    woken_add(link, peer);
     bool closing = link->closing;
     if (!closing)
         th_client_wake(link->client);
