@@ -12,7 +12,10 @@ const dir = mkdtempSync(join(tmpdir(), 'tonghui-up-'))
 const region = join(root, 'region/jingjinji')
 const started = new Set()
 let base, claim
-before(async () => ({ base, claim } = await freeBase()))
+before(async () => {
+  chmodSync(dir, 0o755) // another user and PostgreSQL come by
+  ;({ base, claim } = await freeBase())
+})
 afterEach(() => {
   for (const child of started) if (child.exitCode === null) child.kill('SIGKILL') // of a test that failed
   started.clear()
@@ -202,6 +205,34 @@ test('./run --store postgresql: its cluster comes and goes with it, also by kill
   await second.up()
   await second.stop('SIGKILL')
   await nobodyLeft(join(dir, 'run'), 15000)
+})
+
+test('an existing PostgreSQL fronts the last member’s population: asked by a configured query, gone and back', { skip: !existsSync('/usr/lib/postgresql/15/bin/initdb') && 'PostgreSQL 15 is not here' }, async () => {
+  const cluster = join(dir, 'city')
+  mkdirSync(cluster)
+  const pg = (...words) => spawnSync(join(root, 'tools/pg-cluster'), words, { encoding: 'utf8' })
+  const uri = pg('start', cluster).stdout.trim()
+  assert.match(uri, /^postgresql:/)
+  const r = up('front', ...small(), '--life', '0', '--front', uri)
+  try {
+    await r.up()
+    const listed = JSON.parse(spawnSync(binary, ['register', 'list', '--node', join(dir, 'front/133100'), '--json'], { encoding: 'utf8' }).stdout)
+    assert.equal(listed.items.find((i) => i.name === 'population').source, 'sql')
+    const row = spawnSync('psql', [uri, '-qAtc', "SELECT id_number || ',' || name FROM resident ORDER BY id_number LIMIT 1"], { encoding: 'utf8' }).stdout.trim().split(',')
+    const c = new Client(portal(0))
+    c.key = JSON.parse(spawnSync(binary, ['user', 'key', 'front', '--office', 'BJ-DATA', '--node', join(dir, 'front/110000'), '--json'], { encoding: 'utf8' }).stdout).key
+    const ask = async () => (await c.post('/exchange/v1/ask', { provider: '133100', register: 'population', operation: 'verify', key: { id_number: row[0] }, claims: { name: row[1] }, purpose: { item: 'identity-check' } })).json
+    await until('the fronted register to answer', async () => (await ask()).results?.name === 'match')
+    pg('stop', cluster)
+    await until('it to say that it cannot tell', async () => { const a = await ask(); if (a.type !== 'urn:tonghui:problem:register-unavailable') throw new Error(JSON.stringify(a)); return true })
+    assert.equal((await fetch(`${portal(3)}/readyz`)).status, 200, 'the node itself goes on')
+    assert.equal(await r.stop(), 0)
+    const again = up('front') // also with its source away
+    await again.up()
+    assert.equal(await again.stop(), 0)
+  } finally {
+    pg('stop', cluster)
+  }
 })
 
 test('./run in a folder of somebody else’s says so', { skip: process.getuid() !== 0 && 'another user needs root' }, async () => {
