@@ -225,9 +225,11 @@ static void cases_open(node *n, const char *dir)
     fclose(names_file);
     snprintf(line, sizeof line, "%s/calendar/working-days.json", region_dir());
     th_str calendar = bench_read(&n->b, line);
+    snprintf(line, sizeof line, "%s/cases.json", region_dir());
+    th_str machine = bench_read(&n->b, line);
     snprintf(line, sizeof line, "%s/clocks.json", region_dir());
-    th_cases_options options = {.code = n->me->code, .items = files, .item_count = count, .any_item = true, .calendar = calendar, .clocks = bench_read(&n->b, line), .store = n->b.store, .writer = n->writer,
-                                .env = &n->b.env, .message_key = n->me->message, .exchange = n->ex};
+    th_cases_options options = {.code = n->me->code, .items = files, .item_count = count, .any_item = true, .calendar = calendar,
+                                .clocks = bench_read(&n->b, line), .machine = machine, .store = n->b.store, .writer = n->writer, .env = &n->b.env, .message_key = n->me->message, .exchange = n->ex};
     memcpy(options.secret, n->secret, sizeof options.secret);
     MUST(th_cases_open(&options, &n->cases, &n->b.error), &n->b.error);
 }
@@ -239,7 +241,8 @@ static th_status authenticate(void *ctx, th_request *rq)
 
 static void listen_now(node *n)
 {
-    th_server_options options = {.address = "127.0.0.1", .env = &n->b.env, .threads = 2, .authenticate = authenticate, .authenticate_ctx = n->people};
+    th_server_options options = {.address = "127.0.0.1", .env = &n->b.env, .threads = 2, .authenticate = authenticate, .authenticate_ctx = n->people,
+                                 .once_begin = th_people_once_begin, .once_end = th_people_once_end, .once_ctx = n->people};
     const struct { const char *tag; const th_route *(*routes)(size_t *); void *module; const char *(*schemas)(void); } parts[] = {
         {"people", th_people_routes, n->people, th_people_schemas}, {"exchange", th_exchange_routes, n->ex, th_exchange_schemas},
         {"records", th_records_routes, n->records, th_records_schemas}, {"cases", th_cases_routes, n->cases, th_cases_schemas}};
@@ -416,7 +419,8 @@ static size_t head_take(char *line, size_t size, size_t n, void *ctx)
     size_t name = (size_t)(colon - line), rest = size * n - name - 1;
     const struct { const char *name; char *to; size_t room; } wanted[] = {
         {"content-type", r->to->type, sizeof r->to->type}, {"etag", r->to->etag, sizeof r->to->etag}, {"retry-after", r->to->retry, sizeof r->to->retry},
-        {"content-disposition", r->to->disposition, sizeof r->to->disposition}};
+        {"content-disposition", r->to->disposition, sizeof r->to->disposition}, {"set-cookie", r->to->cookie, sizeof r->to->cookie},
+        {"idempotency-replayed", r->to->replayed, sizeof r->to->replayed}};
     for (size_t i = 0; i < TH_COUNT(wanted); i++)
         if (name == strlen(wanted[i].name) && strncasecmp(line, wanted[i].name, name) == 0)
             value_copy(wanted[i].to, wanted[i].room, colon + 1, rest);
@@ -446,6 +450,10 @@ reply call_as(browser *w, const char *method, const char *path, const char *body
     }
     if (w->key[0]) {
         snprintf(text, sizeof text, "Authorization: Bearer %s", w->key);
+        headers = curl_slist_append(headers, text);
+    }
+    if (w->once[0]) {
+        snprintf(text, sizeof text, "Idempotency-Key: %s", w->once);
         headers = curl_slist_append(headers, text);
     }
     if (w->lang[0]) {

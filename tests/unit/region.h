@@ -85,13 +85,13 @@ void pump_end(void);
 /* ---- over HTTP ---- */
 typedef struct browser { /* who calls: cookie and CSRF token, or an API key */
     node *n;
-    char cookie[200], csrf[80], key[160], lang[4];
+    char cookie[200], csrf[80], key[160], lang[4], once[80]; /* once: Idempotency-Key */
 } browser;
 typedef struct reply {
     int http;
     th_str body;
     const th_json *json; /* NULL when it is none */
-    char type[80], etag[100], retry[16], disposition[100];
+    char type[80], etag[100], retry[16], disposition[100], cookie[300], replayed[8];
 } reply;
 reply call(browser *w, const char *method, const char *path, const char *body); /* body NULL = none */
 reply call_as(browser *w, const char *method, const char *path, const char *body, const char *content_type);

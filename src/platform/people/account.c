@@ -189,21 +189,25 @@ typedef struct login_write {
 static th_status login_apply(void *ctx, th_db *db, th_error *error)
 {
     login_write *w = ctx;
-    int64_t changed;
-    th_value values[] = {th_v_text(w->login), th_v_text(th_str_of(w->password))};
-    th_status status = w->password ? th_db_exec(db,
-                                                "UPDATE people_account SET password = ?2, failed = 0, locked_until = 0, disabled = 0 "
-                                                "WHERE login = ?1",
-                                                values, 2, &changed, error)
-                                   : th_db_exec(db, "UPDATE people_account SET disabled = 1 WHERE login = ?1", values, 1, &changed,
-                                                error);
-    if (!status && !changed)
-        return th_fail(error, TH_NOT_FOUND, "no-account", "没有这个登录名", "There is no such login");
+    const th_value *row;
+    th_arena arena;
+    th_value login = th_v_text(w->login);
+    th_arena_open(&arena, 64 * 1024);
+    th_status status = th_db_one(db, "SELECT id FROM people_account WHERE login = ?1", &login, 1, &arena, &row, error);
+    if (status) {
+        th_arena_close(&arena);
+        return status == TH_NOT_FOUND ? th_fail(error, TH_NOT_FOUND, "no-account", "没有这个登录名", "There is no such login") : status;
+    }
+    th_value values[] = {row[0], th_v_text(th_str_of(w->password))};
+    status = w->password ? th_db_exec(db, "UPDATE people_account SET password = ?2, failed = 0, locked_until = 0, disabled = 0 WHERE id = ?1",
+                                      values, 2, NULL, error)
+                         : th_db_exec(db, "UPDATE people_account SET disabled = 1 WHERE id = ?1", values, 1, NULL, error);
     if (!status) /* whoever is signed in with the old password is not any more */
-        status = th_db_exec(db,
-                            "DELETE FROM people_session WHERE account IN (SELECT id FROM people_account WHERE login = ?1)", values,
-                            1, NULL, error);
-    return status ? status : th_people_event_add(w->people, db, w->login, w->password ? "password-set" : "disabled", error);
+        status = th_db_exec(db, "DELETE FROM people_session WHERE account = ?1", values, 1, NULL, error);
+    if (!status) /* the id: a login may be somebody's telephone number */
+        status = th_people_event_add(w->people, db, values[0].s, w->password ? "password-set" : "disabled", error);
+    th_arena_close(&arena);
+    return status;
 }
 
 th_status th_people_set_password(th_people *people, th_str login, th_str password, th_error *error)

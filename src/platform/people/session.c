@@ -136,30 +136,38 @@ void th_people_finish(th_change *change, th_status status, const th_error *error
     th_request_finish(rq);
 }
 
+/* Counted in the row, not from what was read before the password was hashed: guesses at the same moment are as many guesses. */
 static th_status failure_apply(sign_in *s, th_db *db, th_error *error)
 {
-    int64_t failed = s->account.failed + 1, now = th_now_us(s->people->options.env), lock = 0;
-    if (failed >= TH_LOCK_AFTER) { /* 1, 2, 4 … 64 minutes */
-        int64_t over = failed - TH_LOCK_AFTER;
-        lock = now + (TH_MINUTE_US << (over > 6 ? 6 : over));
+    const th_value *row;
+    th_value id = th_v_text(s->account.id);
+    th_status status = th_db_exec(db, "UPDATE people_account SET failed = failed + 1 WHERE id = ?1", &id, 1, NULL, error);
+    if (!status)
+        status = th_db_one(db, "SELECT failed FROM people_account WHERE id = ?1", &id, 1, &s->rq->arena, &row, error);
+    if (status)
+        return status;
+    int64_t over = row[0].i - TH_LOCK_AFTER, now = th_now_us(s->people->options.env);
+    if (over >= 0) { /* 1, 2, 4 … 64 minutes */
+        th_value values[] = {id, th_v_int(now + (TH_MINUTE_US << (over > 6 ? 6 : over)))};
+        status = th_db_exec(db, "UPDATE people_account SET locked_until = ?2 WHERE id = ?1", values, 2, NULL, error);
     }
-    th_value values[] = {th_v_text(s->account.id), th_v_int(failed), th_v_int(lock)};
-    th_status status = th_db_exec(db, "UPDATE people_account SET failed = ?2, locked_until = ?3 WHERE id = ?1", values, 3, NULL, error);
-    return status ? status : th_people_event_add(s->people, db, s->account.id, lock ? "locked" : "wrong-password", error);
+    return status ? status : th_people_event_add(s->people, db, s->account.id, over >= 0 ? "locked" : "wrong-password", error);
 }
 
 static th_status success_apply(sign_in *s, th_db *db, th_error *error)
 {
     int64_t now = th_now_us(s->people->options.env), changed = 0;
-    th_value account[] = {th_v_text(s->account.id), th_v_int(s->totp_step)};
-    /* The step moves forward only: a code that was seen once opens nothing a second time, not even in a race. */
+    th_value account[] = {th_v_text(s->account.id), th_v_int(s->totp_step), th_v_int(now)};
+    /* The step moves forward only: a code that was seen once opens nothing a second time, not even in a race. Nor does the right one of many
+     * passwords that were tried at the same moment, when the others have locked the account. */
     th_status status = th_db_exec(db,
                                   s->totp_step ? "UPDATE people_account SET failed = 0, locked_until = 0, totp_step = ?2 WHERE id = ?1 "
-                                                 "AND totp_step < ?2"
-                                               : "UPDATE people_account SET failed = 0, locked_until = 0 WHERE id = ?1 AND ?2 = 0",
-                                  account, 2, &changed, error);
+                                                 "AND totp_step < ?2 AND locked_until <= ?3"
+                                               : "UPDATE people_account SET failed = 0, locked_until = 0 WHERE id = ?1 AND ?2 = 0 "
+                                                 "AND locked_until <= ?3",
+                                  account, 3, &changed, error);
     if (!status && !changed)
-        return th_fail(error, TH_UNAUTHENTICATED, "totp-used", "该动态码已使用过，请等待下一个", "This code was used; wait for the next");
+        return th_fail(error, TH_UNAUTHENTICATED, "sign-in-failed", "登录未成功，请稍后再试", "Not signed in; try again in a while");
     th_value old[] = {th_v_int(now)};
     if (!status)
         status = th_db_exec(db, "DELETE FROM people_session WHERE expires_at < ?1", old, 1, NULL, error);

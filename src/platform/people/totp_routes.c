@@ -8,7 +8,7 @@ typedef enum totp_step { PENDING, CONFIRMED, REMOVED } totp_step;
 typedef struct totp_change {
     th_change change;
     th_request *rq;
-    th_value sealed;
+    th_value given; /* PENDING: the sealed secret; CONFIRMED: the step whose code was used, which opens nothing any more */
     totp_step what;
 } totp_change;
 
@@ -16,12 +16,12 @@ static th_status totp_apply(th_change *change, th_db *db, th_error *error)
 {
     totp_change *t = change->ctx;
     static const char *const kinds[] = {"totp-begun", "totp-enrolled", "totp-removed"};
-    th_value values[] = {th_v_text(t->rq->who.account), t->sealed};
+    th_value values[] = {th_v_text(t->rq->who.account), t->given};
     static const char pending[] = "UPDATE people_account SET totp_pending = ?2 WHERE id = ?1";
-    static const char confirmed[] = "UPDATE people_account SET totp = totp_pending, totp_pending = NULL, totp_step = 0 WHERE id = ?1";
+    static const char confirmed[] = "UPDATE people_account SET totp = totp_pending, totp_pending = NULL, totp_step = ?2 WHERE id = ?1";
     static const char removed[] = "UPDATE people_account SET totp = NULL, totp_pending = NULL, totp_step = 0 WHERE id = ?1";
     const char *sql = t->what == PENDING ? pending : t->what == CONFIRMED ? confirmed : removed;
-    th_status status = th_db_exec(db, sql, values, t->what == PENDING ? 2 : 1, NULL, error);
+    th_status status = th_db_exec(db, sql, values, t->what == REMOVED ? 1 : 2, NULL, error);
     return status ? status : th_people_event_add(t->rq->module, db, t->rq->who.account, kinds[t->what], error);
 }
 
@@ -33,7 +33,7 @@ static void totp_reply(th_change *change, th_status status, const th_error *erro
     th_request_finish(t->rq);
 }
 
-static th_handled totp_submit(th_request *rq, totp_step what, th_value sealed)
+static th_handled totp_submit(th_request *rq, totp_step what, th_value given)
 {
     th_people *people = rq->module;
     totp_change *t = th_alloc(&rq->arena, sizeof *t);
@@ -41,7 +41,7 @@ static th_handled totp_submit(th_request *rq, totp_step what, th_value sealed)
         return th_reply_problem(rq, TH_NO_MEMORY, NULL);
     t->rq = rq;
     t->what = what;
-    t->sealed = sealed;
+    t->given = given;
     t->change = (th_change){.apply = totp_apply, .reply = totp_reply, .ctx = t};
     (void)th_reply_json(rq, 200);
     return th_writer_submit(people->options.writer, &t->change) ? th_reply_problem(rq, TH_BUSY, NULL) : TH_LATER;
@@ -84,15 +84,14 @@ th_handled th_totp_post(th_request *rq)
     return totp_submit(rq, PENDING, th_v_blob(sealed.p, sealed.n));
 }
 
-static th_status code_check(th_request *rq, const th_account_row *account, th_str sealed)
+static th_status code_check(th_request *rq, const th_account_row *account, th_str sealed, int64_t *ret_step)
 {
     th_people *people = rq->module;
     th_str secret, code;
-    int64_t step;
     if (!th_json_want_str(rq->json, "", "code", 6, &code, &rq->error))
         return TH_INVALID;
     if (!sealed.n || th_unseal(people->options.secret, sealed, account->id, &rq->arena, &secret) ||
-        th_totp_check(secret, code, th_now_us(people->options.env), 1, &step))
+        th_totp_check(secret, code, th_now_us(people->options.env), 1, ret_step))
         return th_fail_field(&rq->error, "/code", "totp-wrong", "动态码不正确", "The one-time code is wrong");
     return TH_OK;
 }
@@ -100,21 +99,23 @@ static th_status code_check(th_request *rq, const th_account_row *account, th_st
 th_handled th_totp_confirm(th_request *rq)
 {
     th_account_row account;
+    int64_t step = 0;
     th_status status = me(rq, &account);
     if (!status)
-        status = code_check(rq, &account, account.totp_pending);
+        status = code_check(rq, &account, account.totp_pending, &step);
     if (status)
         return th_reply_problem(rq, status, NULL);
     th_buf_text(&rq->out, "{}");
-    return totp_submit(rq, CONFIRMED, th_v_null());
+    return totp_submit(rq, CONFIRMED, th_v_int(step));
 }
 
 th_handled th_totp_delete(th_request *rq)
 {
     th_account_row account;
+    int64_t step;
     th_status status = me(rq, &account);
     if (!status)
-        status = code_check(rq, &account, account.totp);
+        status = code_check(rq, &account, account.totp, &step);
     if (status)
         return th_reply_problem(rq, status, NULL);
     th_buf_text(&rq->out, "{}");
