@@ -141,6 +141,17 @@ static bool holds(th_str text, th_str wanted)
     return false;
 }
 
+/* In the words themselves, at any depth; not in the names of members, nor in how the words are written in JSON. */
+static bool words_hold(const th_json *v, th_str wanted)
+{
+    if (!v || v->type == TH_JSON_STRING)
+        return v && holds(v->text, wanted);
+    for (const th_json *one = v->type == TH_JSON_OBJECT || v->type == TH_JSON_ARRAY ? th_json_first(v) : NULL; one; one = th_json_next(v, one))
+        if (words_hold(one, wanted))
+            return true;
+    return false;
+}
+
 static bool fits(dataset d, th_str q, th_str sector)
 {
     const th_json *j = th_dataset_json(d);
@@ -150,8 +161,7 @@ static bool fits(dataset d, th_str q, th_str sector)
         return true;
     static const char *const searched[] = {"title", "description", "keywords", "standard"};
     for (size_t i = 0; i < TH_COUNT(searched); i++) {
-        const th_json *v = th_json_get(j, searched[i]);
-        if (v && holds(v->raw, q))
+        if (words_hold(th_json_get(j, searched[i]), q))
             return true;
     }
     return false;
