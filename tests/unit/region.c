@@ -9,6 +9,8 @@
 static const char *const codes[REGION_MAX] = {"110000", "120000", "130000", "133100"};
 static const char *const names[REGION_MAX][2] = {{"北京市", "Beijing"}, {"天津市", "Tianjin"}, {"河北省", "Hebei"}, {"雄安新区", "Xiong'an"}};
 
+th_status (*region_http_get)(void *ctx, const char *url, const char *authorization, int timeout_ms, th_arena *arena, th_str *ret_body, th_error *error);
+
 const char *region_dir(void)
 {
     return TH_REGION_DIR;
@@ -266,7 +268,7 @@ void node_open_whole(node *n, region *r, size_t i, bool pg, const char *dir, boo
     memcpy(people.secret, n->secret, sizeof people.secret);
     MUST(th_people_open(&people, &n->people, &n->b.error), &n->b.error);
     dir = dir ? dir : region_dir();
-    th_records_options records = {.code = n->me->code, .region_dir = dir, .store = n->b.store, .writer = n->writer, .pool = n->pool, .env = &n->b.env};
+    th_records_options records = {.code = n->me->code, .region_dir = dir, .store = n->b.store, .writer = n->writer, .pool = n->pool, .env = &n->b.env, .http_get = region_http_get};
     memcpy(records.secret, n->secret, sizeof records.secret);
     MUST(th_records_open(&records, &n->records, &n->b.error), &n->b.error);
     MUST(th_records_attach(n->records, n->ex, &n->b.error), &n->b.error);

@@ -68,10 +68,14 @@ typedef struct node {
 void node_open(node *n, region *r, size_t i, bool pg, bool trusted);
 /* People, records and cases too, over the definitions in `region_dir` (NULL: the region's own); threads and a portal when `listening`. */
 void node_open_whole(node *n, region *r, size_t i, bool pg, const char *region_dir, bool listening);
+/* How the records of the nodes that are opened from now on ask HTTP upstreams; NULL = they have none. */
+extern th_status (*region_http_get)(void *ctx, const char *url, const char *authorization, int timeout_ms, th_arena *arena, th_str *ret_body, th_error *error);
 void node_close(node *n);
 void node_reopen(node *n); /* closed and opened again over its store, as after a restart; exchange only */
 void node_settle(node *n); /* until the writer has nothing left */
 const char *region_dir(void);
+/* A small region of our own in the bench's folder: three registers and a catalogue; see fixture.c. */
+void fixture_write(bench *b, char ret_dir[128]);
 
 /* One batch from `from` to `to` and its answer back; false when nothing waited. `hook` sees the request before it arrives (answer NULL) and
  * the answer before it returns; returning false drops it: a cut wire. */

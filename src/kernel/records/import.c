@@ -26,8 +26,9 @@ struct th_import {
     bool head_read, head_bad;
     char *partial; /* JSONL: a line that has not ended */
     size_t partial_n;
+    bool passing; /* over the rest of a line that is too long */
     uint64_t line;
-    int64_t version, now_us;
+    int64_t version, before, now_us; /* before: the version that was live until this one was */
     th_arena piece_arena, row_arena;
     row rows[PIECE];
     size_t row_count;
@@ -291,6 +292,9 @@ static void csv_head(th_import *im, const th_str *fields, size_t n)
             im->status = th_failf(&im->error, TH_UNPROCESSABLE, "csv-head", "表头中有登记簿没有的列 %.*s", "The head names %.*s, which the register does not have",
                                   TH_FMT(fields[i]));
         }
+        for (size_t k = 0; k < i && im->columns[i]; k++)
+            if (im->columns[k] == im->columns[i])
+                im->status = th_failf(&im->error, TH_UNPROCESSABLE, "csv-head", "表头中列 %.*s 重复", "The head names %.*s twice", TH_FMT(fields[i]));
     }
     im->column_count = n;
 }
@@ -357,16 +361,27 @@ static void jsonl_line(th_import *im, th_str line)
     row_take(im, im->line, texts);
 }
 
+/* A line that is too long is refused like any other bad row: the rest of it is passed over. */
+static void too_long(th_import *im)
+{
+    th_error why = {0};
+    TH_IGNORE(th_fail(&why, TH_TOO_LARGE, "line-too-long", "该行超过 64 KiB", "The line is longer than 64 KiB"));
+    refuse(im, ++im->line, &why);
+    im->partial_n = 0;
+}
+
 static th_status jsonl_feed(th_import *im, th_str bytes)
 {
     while (bytes.n && !im->status) {
         const char *end = memchr(bytes.p, '\n', bytes.n);
         size_t n = end ? (size_t)(end - bytes.p) : bytes.n;
-        if (im->partial_n + n > LINE_MAX_BYTES) {
-            im->status = th_failf(&im->error, TH_TOO_LARGE, "line-too-long", "第 %llu 行过长", "Line %llu is too long", (unsigned long long)im->line + 1);
-            break;
+        if (!im->passing && im->partial_n + n > LINE_MAX_BYTES) {
+            too_long(im);
+            im->passing = true;
         }
-        if (end && !im->partial_n) {
+        if (im->passing) {
+            im->passing = !end;
+        } else if (end && !im->partial_n) {
             jsonl_line(im, (th_str){bytes.p, n});
         } else {
             memcpy(im->partial + im->partial_n, bytes.p, n);
@@ -432,8 +447,17 @@ static th_status live_apply(void *ctx, th_db *db, th_error *error)
     th_status first = disputes_put(im, db, error);
     if (first)
         return first;
+    th_arena arena;
+    const th_value *found;
     th_value values[] = {th_v_text(im->reg->name), th_v_int(im->version), th_v_int(im->kept), th_v_int(im->simulated)};
-    th_status status = th_db_exec(db, "UPDATE records_version SET live = 0 WHERE register = ?1", values, 1, NULL, error);
+    th_arena_open(&arena, 64 * 1024);
+    th_status status = th_db_one(db, "SELECT COALESCE(MAX(version), 0) FROM records_version WHERE register = ?1 AND live = 1", values, 1, &arena,
+                                 &found, error);
+    if (!status)
+        im->before = found[0].i;
+    th_arena_close(&arena);
+    if (!status)
+        status = th_db_exec(db, "UPDATE records_version SET live = 0 WHERE register = ?1", values, 1, NULL, error);
     return status ? status
                   : th_db_exec(db, "UPDATE records_version SET live = 1, entries = ?3, simulated = ?4 WHERE register = ?1 AND version = ?2", values,
                                4, NULL, error);
@@ -444,18 +468,18 @@ typedef struct sweeping {
     int64_t changed;
 } sweeping;
 
-/* Rows of versions before the last one, some at a time so that nobody waits long behind them. The last one stays: a read that began
- * before the change of version, here or in a node beside this process, still finds it. */
+/* Rows of older versions, also of imports that died, some at a time so that nobody waits long behind them. What was live until now stays: a
+ * read that began before the change of version, here or in a node beside this process, still finds it. */
 static th_status sweep_apply(void *ctx, th_db *db, th_error *error)
 {
     sweeping *s = ctx;
-    th_value values[] = {th_v_text(s->im->reg->name), th_v_int(s->im->version - 1), th_v_int(SWEEP)};
+    th_value values[] = {th_v_text(s->im->reg->name), th_v_int(s->im->version), th_v_int(s->im->before), th_v_int(SWEEP)};
     th_status status = th_db_exec(db,
-                                  "DELETE FROM records_entry WHERE register = ?1 AND version < ?2 AND key IN (SELECT key FROM records_entry "
-                                  "WHERE register = ?1 AND version < ?2 LIMIT ?3)",
-                                  values, 3, &s->changed, error);
+                                  "DELETE FROM records_entry WHERE register = ?1 AND version < ?2 AND version <> ?3 AND key IN (SELECT key FROM "
+                                  "records_entry WHERE register = ?1 AND version < ?2 AND version <> ?3 LIMIT ?4)",
+                                  values, 4, &s->changed, error);
     if (!status && !s->changed)
-        status = th_db_exec(db, "DELETE FROM records_version WHERE register = ?1 AND version < ?2", values, 2, NULL, error);
+        status = th_db_exec(db, "DELETE FROM records_version WHERE register = ?1 AND version < ?2 AND version <> ?3", values, 3, NULL, error);
     return status;
 }
 

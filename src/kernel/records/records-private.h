@@ -78,12 +78,17 @@ typedef struct th_register {
     int64_t version, entries, made_us;
     bool simulated;
     th_source source;
-    char *sql;        /* kept for ever: prepared statements are cached by the text's address */
-    th_store *database;
-    char *url, *authorization;
-    const th_json *columns; /* of the source's answer, for HTTP: register field → member; NULL = same names */
-    char *source_json;
+    /* Of an outside source; texts live as long as the records: prepared statements are cached by their text's address. */
+    const char *sql, *database_url, *url, *authorization;
+    th_store *database; /* NULL: away; tried again */
+    int64_t database_tried_us;
+    const th_json *columns; /* SQL: the field of each column; HTTP: register field → member, NULL = same names */
 } th_register;
+
+typedef struct th_old_store {
+    th_store *store;
+    struct th_old_store *next;
+} th_old_store;
 
 typedef struct th_budget_slot {
     uint64_t who;
@@ -101,6 +106,7 @@ struct th_records {
     const th_json **datasets;
     size_t dataset_count;
     th_exchange *exchange;
+    th_old_store *old_stores; /* of sources that were configured anew */
     pthread_mutex_t lock;
     th_budget_slot *budget;
     _Atomic bool importing;

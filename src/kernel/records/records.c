@@ -138,12 +138,10 @@ void th_records_close(th_records *records)
         for (size_t k = 0; k < reg->field_count; k++)
             if (reg->fields[k].has_pattern)
                 regfree(&reg->fields[k].pattern);
-        if (reg->database)
-            th_store_close(reg->database);
-        th_free(reg->sql);
-        th_free(reg->url);
-        th_free(reg->authorization);
+        th_store_close(reg->database);
     }
+    for (th_old_store *old = records->old_stores; old; old = old->next)
+        th_store_close(old->store);
     pthread_mutex_destroy(&records->lock);
     th_free(records->budget);
     th_free(records->conflicts);
