@@ -1,8 +1,8 @@
-// suite.ts: hashing and signature checking of the two suites. The browser's own WebCrypto is used where it can; where a page is not
+// suite.ts: hashing and signature checking of the two suites, and of the third that certificates may have. The browser's own WebCrypto is used where it can; where a page is not
 // served from a secure place (plain HTTP in a local network) or the browser is older, @noble's audited code is loaded instead.
 import type { Bytes } from './bytes'
 
-export type SuiteName = 'ed25519-sha256' | 'sm2-sm3'
+export type SuiteName = 'ed25519-sha256' | 'sm2-sm3' | 'p256-sha256'
 
 export interface Suite {
   name: SuiteName
@@ -35,6 +35,21 @@ async function ed25519(publicKey: Bytes, message: Bytes, signature: Bytes): Prom
   }
 }
 
+async function p256(publicKey: Bytes, message: Bytes, signature: Bytes): Promise<{ ok: boolean; by: string }> {
+  if (publicKey.length !== 65 || signature.length !== 64) return { ok: false, by: 'length' }
+  if (globalThis.crypto?.subtle) {
+    const curve = { name: 'ECDSA', namedCurve: 'P-256' }
+    const key = await crypto.subtle.importKey('raw', publicKey, curve, false, ['verify'])
+    return { ok: await crypto.subtle.verify({ name: 'ECDSA', hash: 'SHA-256' }, key, signature, message), by: 'WebCrypto' }
+  }
+  const { p256: curve } = await import('@noble/curves/nist.js')
+  try {
+    return { ok: curve.verify(signature, message, publicKey, { lowS: false }), by: '@noble/curves' }
+  } catch {
+    return { ok: false, by: '@noble/curves' }
+  }
+}
+
 const international: Suite = { name: 'ed25519-sha256', hashName: 'SHA-256', hash: sha256, verify: ed25519 }
 
 async function national(): Promise<Suite> {
@@ -49,6 +64,7 @@ async function national(): Promise<Suite> {
 
 export async function suite(name: string): Promise<Suite> {
   if (name === 'ed25519-sha256') return international
+  if (name === 'p256-sha256') return { name: 'p256-sha256', hashName: 'SHA-256', hash: sha256, verify: p256 }
   if (name === 'sm2-sm3') return national()
   throw new Error(`unknown suite ${name}`)
 }

@@ -33,6 +33,8 @@ export const common = {
   'tab.me': ['我的', 'Me'],
   'nav.desk': ['办件', 'Cases'],
   'nav.counter': ['窗口代办', 'Counter'],
+  'nav.issued': ['证照', 'Certificates'],
+  'nav.ask': ['请求出示', 'Ask to see'],
   'nav.members': ['成员', 'Members'],
   'nav.trust': ['信任文件', 'Trust'],
   'nav.grants': ['授权', 'Grants'],
