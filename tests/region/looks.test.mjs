@@ -49,6 +49,7 @@ test('a person among twenty thousand looks sees each of hers once, page by page,
   const looks = await seen()
   assert.deepEqual(looks.map((l) => l.message).toSorted(), [...mine].toSorted())
   assert.ok(looks.every((l) => l.receipt && l.consumer.code === '110000' && l.office && l.fields[0] === 'status'), JSON.stringify(looks[0]))
+  assert.ok(looks.every((l) => l.basis.kind === 'duty' && l.basis.law.zh.includes('条')), 'a look without consent tells the article that permits it')
   await r.stop('130000')
   await r.start('130000')
   await until('the same looks', async () => (await seen()).length === 15)

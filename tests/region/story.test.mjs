@@ -51,6 +51,8 @@ test('the citizen sees who looked, over all nodes, each with a receipt that hold
   const degree = looks.items.find((l) => l.provider.code === '110000')
   assert.equal(degree.consumer.code, '120000')
   assert.deepEqual(degree.fields.toSorted(), ['level', 'name'])
+  assert.equal(degree.basis.kind, 'consent')
+  assert.match(degree.basis.law.zh, /法|条例|规定|办法|协议/, 'the look tells the law that its grant cites')
   for (const look of looks.items) {
     const file = join(r.dir, 'receipt.json')
     writeFileSync(file, JSON.stringify(look.receipt))

@@ -40,7 +40,8 @@ static int look_order(const void *a, const void *b)
 static bool same_access(const th_served *a, const th_served *b)
 {
     return a && th_str_eq(a->message.office, b->message.office) && th_str_eq(a->answer.reg, b->answer.reg) &&
-           th_str_eq(a->answer.fields, b->answer.fields) && th_str_eq(a->message.type, b->message.type);
+           th_str_eq(a->answer.fields, b->answer.fields) && th_str_eq(a->message.type, b->message.type) &&
+           !a->consent_id[0] == !b->consent_id[0];
 }
 
 static void line_put(th_buf *buf, const th_served *s)
@@ -51,6 +52,7 @@ static void line_put(th_buf *buf, const th_served *s)
     th_pen_kstr(&pen, "register", s->answer.reg);
     th_pen_kstr(&pen, "fields", s->answer.fields);
     th_pen_kstr(&pen, "operation", s->message.type);
+    th_pen_ktext(&pen, "basis", s->consent_id[0] ? "consent" : "duty");
     th_pen_end(&pen, '}');
 }
 
@@ -319,7 +321,8 @@ static th_status look_read(th_db *db, th_str log, uint64_t entry, int64_t before
                           .office = th_json_str(root, "office"),
                           .reg = th_json_str(root, "register"),
                           .fields = th_json_str(root, "fields"),
-                          .operation = th_json_str(root, "operation")};
+                          .operation = th_json_str(root, "operation"),
+                          .basis = th_json_str(root, "basis")};
     memcpy(ret_look->log, log.p, log.n);
     return TH_OK;
 }

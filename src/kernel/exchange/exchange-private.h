@@ -210,6 +210,7 @@ typedef struct th_look {
     uint64_t entry;
     int64_t at_us;
     th_str consumer, office, reg, fields, operation;
+    th_str basis; /* "consent" or "duty"; absent for looks kept before this was told */
 } th_look;
 typedef struct th_access_from { /* what was before an instant, or stands before an entry of a log */
     int64_t before_us;

@@ -23,8 +23,22 @@ th_status th_looks_wanted(void *ctx, const th_message *message, th_arena *arena,
     return TH_OK;
 }
 
+/* What permitted the look: her consent or an office's duty, and the law that the grant cites for either. */
+static void basis_write(th_pen *pen, const th_look *look, const th_grant *grant)
+{
+    th_pen_key(pen, "basis");
+    th_pen_object(pen);
+    th_pen_kstr(pen, "kind", look->basis);
+    th_pen_key(pen, "law");
+    th_pen_object(pen);
+    th_pen_kstr(pen, "zh", grant ? grant->basis_zh : (th_str){NULL, 0});
+    th_pen_kstr(pen, "en", grant ? grant->basis_en : (th_str){NULL, 0});
+    th_pen_end(pen, '}');
+    th_pen_end(pen, '}');
+}
+
 /* What the public entry says of the message, beside what only this node knows; null when the entry cannot be read. */
-static void look_write(th_db *db, th_pen *pen, const th_look *look, th_arena *arena)
+static void look_write(th_db *db, th_pen *pen, const th_look *look, const th_grants *grants, th_arena *arena)
 {
     th_receipt receipt = {.index = look->entry};
     th_entry entry = {0};
@@ -44,6 +58,7 @@ static void look_write(th_db *db, th_pen *pen, const th_look *look, th_arena *ar
     th_pen_kstr(pen, "item", entry.item);
     th_pen_kstr(pen, "case", entry.case_id);
     th_pen_kstr(pen, "grant", entry.grant);
+    basis_write(pen, look, grants ? th_grants_find(grants, entry.grant) : NULL);
     th_pen_ktime(pen, "at", look->at_us);
     th_pen_key(pen, "receipt");
     if (proved)
@@ -89,8 +104,10 @@ static th_status looks_answer(th_exchange *ex, th_db *db, const th_message *m, t
     th_pen_object(&pen);
     th_pen_key(&pen, "items");
     th_pen_array(&pen);
+    th_grants *grants = th_exchange_grants(ex, th_str_of(ex->code));
     for (size_t i = 0; i < n; i++)
-        look_write(db, &pen, &looks[i], arena);
+        look_write(db, &pen, &looks[i], grants, arena);
+    th_grants_release(grants);
     th_pen_end(&pen, ']');
     th_pen_kstr(&pen, "next",
                 more ? th_strf(arena, "%s/%llu", looks[n - 1].log, (unsigned long long)looks[n - 1].entry) : (th_str){NULL, 0});

@@ -37,6 +37,9 @@ static void look_write(th_pen *pen, const th_trust *trust, th_str provider, cons
         th_pen_kstr(pen, texts[i], th_json_str(look, texts[i]));
     th_pen_kstr(pen, "register", th_json_str(look, "register"));
     th_pen_kstr(pen, "item", th_json_str(look, "item"));
+    const th_json *basis = th_json_get(look, "basis");
+    if (basis)
+        th_pen_kraw(pen, "basis", basis->raw);
     th_pen_key(pen, "fields");
     th_pen_array(pen);
     th_str rest = th_json_str(look, "fields"), field;
