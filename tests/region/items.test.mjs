@@ -79,7 +79,7 @@ test('what is on the list for the counter only is not begun from home in another
 
 /* A new version of the list, changed by `edit`, signed by those named. */
 const sign = (file, edit, signers = codes) => {
-  r.run('list', 'draft', 'items', '--out', file, '--node', r.nodes['110000'].dir)
+  r.run('list', 'draft', 'items', '--out', file, '--node', r.nodes['120000'].dir)
   const document = JSON.parse(readFileSync(file, 'utf8'))
   document.signed.rows = edit(document.signed.rows)
   writeFileSync(file, JSON.stringify(document))
@@ -128,6 +128,49 @@ test('an item that is not on the list is refused where it begins, and by its own
   const office = await r.signedIn('130000', 'clerk')
   assert.equal((await office.get(`/cases/v1/cases/${id}`)).status, 404)
   await r.start('120000')
+})
+
+test('a case keeps the version of its item that it was begun under; a new version needs a new signature', { timeout: 120000 }, async () => {
+  const citizen = await r.signedIn('120000', 'citizen')
+  const clerk = await r.signedIn('130000', 'clerk')
+  const shown = async (id) => (await clerk.get(`/cases/v1/cases/${id}`)).json
+  const arrived = (id) => until('arrival in Hebei', async () => (await clerk.get(`/cases/v1/cases/${id}`)).status === 200)
+  const form = { child: '小明', born: '2026-11-01', phone: '13800138000' }
+  const first = (await start(citizen, 'HE-BIRTH', form)).json.id
+  await arrived(first)
+  assert.equal((await clerk.post(`/cases/v1/cases/${first}:accept`, {})).status, 200)
+  const before_ = await shown(first)
+  assert.equal(before_.item.version, 1)
+  // Hebei publishes version 2, with another promise: the list that all signed still says version 1.
+  const list = join(r.regionDir, 'items/130000.json')
+  const items = JSON.parse(readFileSync(list, 'utf8'))
+  const one = items.items.find((i) => i.code === 'HE-BIRTH')
+  const day = (ms) => new Date(ms + 8 * 3600000).toISOString().slice(0, 10)
+  items.items.push({ ...one, version: 2, valid_from: day(Date.now() - 86400000), promised_days: 2 })
+  Object.assign(one, { valid_to: day(Date.now() - 2 * 86400000) })
+  writeFileSync(list, JSON.stringify(items))
+  for (const code of ['110000', '120000', '130000']) {
+    await r.stop(code)
+    await r.start(code)
+  }
+  assert.deepEqual((({ version, limit_days }) => [version, limit_days])((await anyone.get('/government/v1/items/HE-BIRTH')).json), [2, 2])
+  assert.equal((await anyone.get('/government/v1/items/HE-BIRTH/versions/1')).json.limit_days, 10)
+  const unsigned = await start(citizen, 'HE-BIRTH', form)
+  assert.deepEqual([unsigned.status, type(unsigned)], [409, 'item-changed'])
+  const file = join(r.dir, 'second.json')
+  sign(file, (rows) => rows)
+  for (const code of ['120000', '130000']) r.run('list', 'apply', file, '--node', r.nodes[code].dir)
+  let second
+  await until('the list to be read', async () => (second = await start(citizen, 'HE-BIRTH', form)).status === 201)
+  await arrived(second.json.id)
+  assert.equal((await clerk.post(`/cases/v1/cases/${second.json.id}:accept`, {})).status, 200)
+  const after_ = await shown(second.json.id)
+  assert.equal(after_.item.version, 2)
+  assert.ok(after_.clock.promised_due < before_.clock.promised_due, JSON.stringify([after_.clock, before_.clock]))
+  // The first case goes on under its own version: a step later its limit is what was promised then.
+  assert.equal((await clerk.post(`/cases/v1/cases/${first}:review`, {})).status, 200)
+  const now = await shown(first)
+  assert.deepEqual([now.item.version, now.due, now.clock.promised_due], [1, before_.due, before_.clock.promised_due])
 })
 
 test('items are found by what people type', async () => {

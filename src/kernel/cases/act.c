@@ -42,7 +42,7 @@ static th_status event_compose(th_acting *a, const th_case *c, th_error *error)
     }
     /* A refusal that does not say where to appeal is none: the item's route, or the region's. */
     if ((a->action->guards & TH_GUARD_APPEAL_ROUTE) && th_str_is(th_json_str(a->body, "outcome"), "refused")) {
-        const th_case_item *item = th_cases_item(a->cases, c->item);
+        const th_case_item *item = th_case_item_of(a->cases, c);
         const th_json *route = item ? th_json_get(item->json, "appeal") : NULL;
         if (!route)
             route = a->cases->machine->appeal;
@@ -67,8 +67,8 @@ static th_status effects_run(th_acting *a, th_db *db, const th_case *c, const th
     status = th_case_secret_open(a->cases, c->id, c->secret, a->arena, &secret, error);
     if (!status)
         status = th_json_parse(event->json, a->arena, &body, error);
-    th_case_brief brief = {.id = th_str_of(c->id), .number = c->number, .item = c->item, .origin = c->origin, .subject = c->subject,
-                           .outcome = c->outcome, .state = c->state->id, .at_us = event->at_us, .secret = secret};
+    th_case_brief brief = {.id = th_str_of(c->id), .number = c->number, .item = c->item, .item_then = th_case_item_of(a->cases, c), .origin = c->origin,
+                           .subject = c->subject, .outcome = c->outcome, .state = c->state->id, .at_us = event->at_us, .secret = secret};
     for (size_t i = 0; !status && i < a->cases->effect_count; i++)
         status = a->cases->effects[i].effect(a->cases->effects[i].ctx, db, &brief, event->kind, body, a->arena, error);
     return status;

@@ -43,6 +43,7 @@ typedef struct th_case {
     th_str number, item, origin, owner, outcome, subject, account, office, applicant_name, id_masked, secret, clock, channel;
     const th_case_state *state;
     int64_t due_us, created_us, updated_us;
+    int64_t item_version; /* that it was begun under at this node; 0: unknown */
 } th_case;
 
 /* load.c */
@@ -72,7 +73,9 @@ typedef struct th_case_event {
     unsigned by;
 } th_case_event;
 /* What a case's fold needs of its item; a case of an item that is no longer listed keeps the law's own terms. */
-th_fold_in th_case_fold_in(const th_cases *cases, th_str item);
+/* The item as it was when the case was begun, whatever was published since; NULL when the region has no such item any more. */
+const th_case_item *th_case_item_of(const th_cases *cases, const th_case *c);
+th_fold_in th_case_fold_in(const th_cases *cases, const th_case *c);
 /* All events of the case, folded. */
 TH_MUST_USE th_status th_case_fold(th_cases *cases, th_db *db, const th_case *c, th_arena *arena, th_fold *ret_fold, th_error *error);
 /* The writing owner's one way to change a case: step, append, and bring the row up to date; *c and *fold follow. */

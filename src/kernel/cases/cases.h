@@ -103,6 +103,7 @@ TH_MUST_USE th_status th_cases_watch(th_cases *cases, th_case_watcher watcher, v
 typedef struct th_case_brief {
     th_str id, number, item, origin, subject, outcome, state;
     int64_t at_us;
+    const th_case_item *item_then; /* as it was when the case was begun; NULL when the region has none any more */
     const th_json *secret; /* {"id_number","name","form"}, and "holder": the public key of the applicant's wallet, where a certificate may come of it */
 } th_case_brief;
 typedef th_status (*th_case_effect)(void *ctx, th_db *db, const th_case_brief *brief, th_str kind, const th_json *body, th_arena *arena,

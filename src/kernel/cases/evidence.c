@@ -242,7 +242,7 @@ static void claim_reply(th_change *change, th_status status, const th_error *unu
     th_error error = {0};
     const th_json *secret;
     (void)unused;
-    const th_case_item *item = status ? NULL : th_cases_item(k->cases, k->c.item);
+    const th_case_item *item = status ? NULL : th_case_item_of(k->cases, &k->c);
     if (item && th_case_secret_open(k->cases, k->case_id, k->c.secret, &k->arena, &secret, &error) == TH_OK)
         for (size_t i = 0; i < k->rows.n; i++) {
             th_error why = {0};

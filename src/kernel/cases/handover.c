@@ -47,7 +47,7 @@ static th_status materials_write(th_cases *cases, th_db *db, const th_case *c, t
                                  th_error *error)
 {
     th_rows rows;
-    const th_case_item *item = th_cases_item(cases, c->item);
+    const th_case_item *item = th_case_item_of(cases, c);
     const th_json *needed = item ? th_json_get(item->json, "materials") : NULL;
     th_value key = th_v_text(th_str_of(c->id));
     th_status status = th_db_select(db, "SELECT code, name, mime, size, sha256, state FROM cases_material WHERE case_id = ?1 ORDER BY code", &key, 1,
@@ -222,6 +222,7 @@ static th_status arrival_read(th_cases *cases, const th_message *m, const th_cas
     memcpy(c->id, id.p, id.n);
     c->number = number;
     c->item = code;
+    c->item_version = item->version;
     c->origin = th_str_keep(arena, th_str_of(m->from));
     c->owner = th_str_keep(arena, th_str_of(cases->code));
     c->state = th_machine_state(cases->machine, TH_STR("evidence"));
@@ -247,7 +248,8 @@ static th_status arrival_keep(th_cases *cases, th_db *db, th_case *c, const th_m
     th_fold fold = {0};
     th_case_event submitted = {.node = c->origin, .origin_seq = 1, .kind = TH_STR("submitted"), .json = TH_STR("{\"kind\":\"submitted\"}"),
                                .at_us = c->created_us};
-    th_str json = th_strf(arena, "{\"kind\":\"received\",\"stamp_us\":%lld}", (long long)th_json_int(m->body, "stamp_us", c->created_us));
+    th_str json = th_strf(arena, "{\"kind\":\"received\",\"stamp_us\":%lld,\"item_version\":%lld}",
+                         (long long)th_json_int(m->body, "stamp_us", c->created_us), (long long)c->item_version);
     th_case_event received = {.kind = TH_STR("received"), .json = json, .message = th_str_of(m->id), .at_us = c->updated_us};
     th_status status = json.p ? th_case_insert(db, c, error) : TH_NO_MEMORY;
     if (!status)

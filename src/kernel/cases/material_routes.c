@@ -33,7 +33,7 @@ static bool code_ok(th_str code)
 
 static const th_json *material_of_item(const th_cases *cases, const th_case *c, th_str code)
 {
-    const th_case_item *item = th_cases_item(cases, c->item);
+    const th_case_item *item = th_case_item_of(cases, c);
     const th_json *list = item ? th_json_get(item->json, "materials") : NULL;
     for (const th_json *m = th_json_first(list); m; m = th_json_next(list, m))
         if (th_str_eq(th_json_str(m, "id"), code))

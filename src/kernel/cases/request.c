@@ -167,7 +167,7 @@ static th_status timer_write(void *ctx, th_db *db, th_error *error)
         status = th_case_fold(cases, db, &c, r->a.arena, &fold, error);
     if (status)
         return status;
-    th_fold_in in = th_case_fold_in(cases, c.item);
+    th_fold_in in = th_case_fold_in(cases, &c);
     int64_t at = th_fold_timer(&in, &fold, &action);
     if (!at || at > th_now_us(&cases->env))
         return TH_OK; /* somebody was quicker */

@@ -5,7 +5,7 @@
 
 #define CASE_COLUMNS                                                                                                               \
     "id, number, item, origin, owner, state, outcome, subject, account, office, applicant_name, id_masked, secret, due_at, "     \
-    "created_at, updated_at, clock, channel"
+    "created_at, updated_at, clock, channel, item_version"
 
 th_status th_case_get(th_cases *cases, th_db *db, th_str id, th_arena *arena, th_case *ret_case, th_error *error)
 {
@@ -37,6 +37,7 @@ th_status th_case_get(th_cases *cases, th_db *db, th_str id, th_arena *arena, th
     c.updated_us = row[15].i;
     c.clock = row[16].s;
     c.channel = row[17].s;
+    c.item_version = row[18].type == TH_VALUE_NULL ? 0 : row[18].i;
     *ret_case = c;
     return TH_OK;
 }
@@ -47,18 +48,25 @@ th_status th_case_insert(th_db *db, const th_case *c, th_error *error)
                          th_v_text(c->owner), th_v_text(c->state->id), th_v_text(c->outcome),
                          th_v_text(c->subject), th_v_text(c->account), th_v_text(c->office), th_v_text(c->applicant_name),
                          th_v_text(c->id_masked), th_v_blob(c->secret.p, c->secret.n), th_v_int(c->due_us),
-                         th_v_int(c->created_us), th_v_int(c->updated_us), th_v_text(c->clock), th_v_text(c->channel)};
+                         th_v_int(c->created_us), th_v_int(c->updated_us), th_v_text(c->clock), th_v_text(c->channel),
+                         th_v_int(c->item_version)};
     return th_db_exec(db,
                       "INSERT INTO cases_case (" CASE_COLUMNS ", open) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
-                      "?14, ?15, ?16, ?17, ?18, 0)",
+                      "?14, ?15, ?16, ?17, ?18, ?19, 0)",
                       values, TH_COUNT(values), NULL, error);
 }
 
 /* ---- folding ---- */
 
-th_fold_in th_case_fold_in(const th_cases *cases, th_str item)
+const th_case_item *th_case_item_of(const th_cases *cases, const th_case *c)
 {
-    const th_case_item *known = th_cases_item(cases, item);
+    const th_case_item *then = c->item_version ? th_cases_item_version(cases, c->item, c->item_version) : NULL;
+    return then ? then : th_cases_item(cases, c->item);
+}
+
+th_fold_in th_case_fold_in(const th_cases *cases, const th_case *c)
+{
+    const th_case_item *known = th_case_item_of(cases, c);
     return (th_fold_in){.machine = cases->machine,
                         .clock = {.calendar = cases->calendar, .rules = cases->rules, .terms = known ? &known->terms : &cases->law_terms},
                         .rate = th_limit_find(cases->rules, "rate"),
@@ -68,7 +76,7 @@ th_fold_in th_case_fold_in(const th_cases *cases, th_str item)
 th_status th_case_fold(th_cases *cases, th_db *db, const th_case *c, th_arena *arena, th_fold *ret_fold, th_error *error)
 {
     th_rows rows;
-    th_fold_in in = th_case_fold_in(cases, c->item);
+    th_fold_in in = th_case_fold_in(cases, c);
     th_value key = th_v_text(th_str_of(c->id));
     *ret_fold = (th_fold){0};
     th_status status = th_db_select(db, "SELECT kind, at, json, chain FROM cases_event WHERE case_id = ?1 ORDER BY seq", &key, 1, arena, &rows,
@@ -161,7 +169,7 @@ th_status th_case_append(th_cases *cases, th_db *db, th_case *c, th_fold *fold, 
     th_arena arena;
     bool fresh;
     const char *timer;
-    th_fold_in in = th_case_fold_in(cases, c->item);
+    th_fold_in in = th_case_fold_in(cases, c);
     th_fold_event step = {.kind = event->kind, .by = event->by, .at_us = event->at_us, .json = event->json};
     th_arena_open(&arena, 1u << 20);
     th_status status = th_json_parse(event->json, &arena, &step.body, error);

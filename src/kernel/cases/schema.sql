@@ -115,3 +115,6 @@ CREATE TABLE cases_piece (
     bytes BLOB NOT NULL,
     PRIMARY KEY (case_id, code, n)
 );
+
+-- migration 2: the version of the item that the case was begun under at this node; absent: whichever is in force
+ALTER TABLE cases_case ADD COLUMN item_version BIGINT;

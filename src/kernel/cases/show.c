@@ -200,7 +200,7 @@ static bool possible(const th_cases *cases, const th_case *c, const th_fold *fol
     if (!th_case_written_here(cases, c))
         return true;
     th_fold trial = *fold;
-    th_fold_in in = th_case_fold_in(cases, c->item);
+    th_fold_in in = th_case_fold_in(cases, c);
     th_fold_event event = {.kind = a->kind, .at_us = now_us, .json = TH_STR("{}")};
     /* Missing words are faults of the words, not of the moment. */
     th_status status = th_fold_step(&in, &trial, &event, &why);
@@ -232,7 +232,7 @@ static void actions_write(th_cases *cases, const th_case *c, const th_fold *fold
 
 static void clock_member(th_cases *cases, const th_case *c, const th_fold *fold, th_pen *pen)
 {
-    th_fold_in in = th_case_fold_in(cases, c->item);
+    th_fold_in in = th_case_fold_in(cases, c);
     th_clock clock = fold->clock;
     if (th_str_is(c->owner, cases->code) && clock.state != TH_CLOCK_NOTHING) {
         th_clock_look(&in.clock, &clock, th_now_us(&cases->env));
@@ -261,7 +261,7 @@ th_status th_cases_show(th_cases *cases, th_db *db, th_str case_id, const th_who
         status = th_case_fold(cases, db, &c, arena, &fold, error);
     if (status)
         return status;
-    const th_case_item *item = th_cases_item(cases, c.item);
+    const th_case_item *item = th_case_item_of(cases, &c);
     th_buf_open(&buf, arena, 512 * 1024);
     th_pen pen = th_pen_on(&buf);
     th_pen_object(&pen);
@@ -272,6 +272,7 @@ th_status th_cases_show(th_cases *cases, th_db *db, th_str case_id, const th_who
     th_pen_kstr(&pen, "code", c.item);
     th_pen_kstr(&pen, "zh", item ? item->title_zh : c.item);
     th_pen_kstr(&pen, "en", item ? item->title_en : c.item);
+    th_pen_kint(&pen, "version", item ? item->version : c.item_version);
     th_pen_end(&pen, '}');
     th_pen_kstr(&pen, "state", th_str_is(c.state->id, "decided") && th_str_is(c.outcome, "refused") ? c.outcome : c.state->id);
     th_pen_key(&pen, "state_words");

@@ -165,6 +165,7 @@ static th_status case_make(starting *s, const th_json *form, th_error *error)
     /* 120000-20261123-0A1B2C3D: the node, the day, and the id's random tail. */
     c->number = th_strf(&s->arena, "%s-%04d%02d%02d-%.8s", cases->code, year, month, day, c->id + 28);
     c->item = s->item->code;
+    c->item_version = s->item->version;
     c->origin = th_str_keep(&s->arena, th_str_of(cases->code));
     c->owner = th_item_owner(s->item, form);
     c->state = th_machine_state(cases->machine, TH_STR("evidence"));

@@ -40,7 +40,7 @@ static th_status issue(th_government *g, th_db *db, const th_case_brief *brief, 
 th_status th_government_certify(void *ctx, th_db *db, const th_case_brief *brief, th_str kind, const th_json *body, th_arena *arena, th_error *error)
 {
     th_government *g = ctx;
-    const th_case_item *item = th_cases_item(g->cases, brief->item);
+    const th_case_item *item = brief->item_then;
     const th_json *result = item ? th_json_get(item->json, "result") : NULL;
     if (!th_json_get(result, "certificate"))
         return TH_OK;
