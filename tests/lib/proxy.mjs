@@ -27,6 +27,9 @@ function owns(pid, inode) {
   }
 }
 
+/* Node.js never ends a process whose socket was reset while its end was on its way: such a one is destroyed. */
+const reset = (socket) => (socket.writableEnded ? socket.destroy() : socket.resetAndDestroy())
+
 export class Proxy {
   constructor(port, target, nodes) {
     Object.assign(this, { port, target, nodes })
@@ -53,7 +56,7 @@ export class Proxy {
     const caller = this.#caller(socket)
     this.attempts.push([Date.now(), caller])
     socket.on('error', () => {})
-    if (this.rule(caller).reset) return socket.resetAndDestroy()
+    if (this.rule(caller).reset) return reset(socket)
     const onward = net.connect(this.target, '127.0.0.1')
     const pair = { caller, socket, onward }
     this.pairs.add(pair)
@@ -79,8 +82,8 @@ export class Proxy {
   drop(caller) {
     for (const pair of this.pairs)
       if (!caller || pair.caller === caller) {
-        pair.socket.resetAndDestroy()
-        pair.onward.resetAndDestroy()
+        reset(pair.socket)
+        reset(pair.onward)
       }
   }
   cut(caller = '*') {
