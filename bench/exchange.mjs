@@ -16,12 +16,12 @@ const help = `bench/run exchange
   --reuse            keep the regions made, and use those kept by an earlier run`
 
 function options() {
-  const o = { people: 1000000, rounds: 3, seconds: 5, warmup: 2, connections: 256, batchConnections: 16, soakSeconds: 600 }
+  const o = { people: 1000000, rounds: 3, seconds: 5, warmup: 2, connections: 1024, batchConnections: 32, soakSeconds: 600 }
   const words = process.argv.slice(2)
   while (words.length) {
     const [name, value] = words.shift().split('=')
     const next = () => value ?? words.shift()
-    if (name === '--quick') Object.assign(o, { quick: true, people: 2000, rounds: 1, seconds: 1, warmup: 1, connections: 64 })
+    if (name === '--quick') Object.assign(o, { quick: true, people: 2000, rounds: 1, seconds: 1, warmup: 1, connections: 64, batchConnections: 4 })
     else if (name === '--soak') o.soak = true
     else if (name === '--reuse') o.reuse = true
     else if (name === '--only') o.only = next().split(',')
@@ -187,6 +187,19 @@ function line() {
   )
 }
 
+/* A machine shared with others gives a case more or less of its two cores; what a verify costs in processor time stays. */
+function processor() {
+  const spent = (name) => (windows[name] ? median(windows[name].map((w) => (w.own_cpu_us + w.processes.reduce((sum, p) => sum + p.cpu_us, 0)) / w.verifies)) : NaN)
+  const busy = (name) => median(windows[name].map((w) => (w.own_cpu_us + w.processes.reduce((sum, p) => sum + p.cpu_us, 0)) / w.took_us))
+  const names = Object.keys(windows)
+  const ratio = (x, y) => (Number.isFinite(spent(x) / spent(y)) ? (spent(x) / spent(y)).toFixed(3) : 'none')
+  say(`cores kept busy: ${names.map((name) => `${name} ${busy(name).toFixed(2)}`).join(', ')}`)
+  say(
+    `by processor time: a=${spent('a').toFixed(1)} b=${spent('b').toFixed(1)} e=${spent('e').toFixed(1)} µs; bare_over_b=${ratio('a', 'b')} ` +
+      `bare_over_e=${ratio('a', 'e')} unbatched_over_b_sm2=${ratio('c-sm2', 'b-sm2')} ed25519_over_sm2=${ratio('b', 'b-sm2')}`,
+  )
+}
+
 mkdirSync(work, { recursive: true })
 const peopleDir = join(work, `people-${o.people}`)
 const people = o.reuse && existsSync(join(peopleDir, 'population.jsonl')) ? join(peopleDir, 'population.jsonl') : peopleMake(peopleDir, o.people)
@@ -203,7 +216,7 @@ if (o.soak) {
   await soak(pairs[0])
 } else {
   const answer = join(work, 'answer.json')
-  await load(pairs[0].nodes[consumer].port, pairs[0].key, people, ['--connections', 4, '--warmup', 1, '--seconds', 1, '--save', answer])
+  await load(pairs[0].nodes[consumer].port, pairs[0].key, people, ['--connections', o.connections, '--warmup', 1, '--seconds', 1, '--save', answer])
   const bare = await bareOpen(answer)
   say('per verify: bytes out + in at the caller; processor time of consumer + provider + callers (or of the bare server + callers)')
   for (let i = 0; i < o.rounds; i++) await round(pairs, bare)
@@ -213,6 +226,7 @@ if (o.soak) {
 for (const pair of pairs) await pair.stop()
 if (!o.reuse) rmSync(work, { recursive: true, force: true })
 if (!o.soak) {
+  processor()
   say(line())
   if (o.quick) {
     const whole = !/none|NaN/.test(line())

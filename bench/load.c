@@ -5,7 +5,7 @@
  * processor time and the memory of the watched processes are read at both ends of the window. One JSON line goes to stdout.
  *
  * load --port P --key KEY --people FILE.jsonl --provider CODE [--batch K] [--connections N] [--warmup S] [--seconds S]
- *      [--every S: a line for each such stretch too] [--watch PID[,PID…]] [--save FILE: the first answer's body] */
+ *      [--every S: a line for each such stretch too] [--watch PID[,PID…]] [--save FILE: the body of the window's first answer] */
 #include "platform/base/base.h"
 #include "platform/base/json.h"
 
@@ -269,10 +269,10 @@ static void answered(load *l, const caller *c, size_t head_n)
     size_t wanted = l->batch ? (size_t)l->batch : 1;
     if (memcmp(c->in, "HTTP/1.1 200", 12) != 0 || matches_in(body) != wanted)
         failed(l, "answer", body);
-    if (l->save)
-        answer_save(l, body);
     if (!l->measuring)
         return;
+    if (l->save)
+        answer_save(l, body);
     count(&l->whole, c, now - c->sent_us, now - l->last_answer_us);
     if (l->every_s)
         count(&l->stretch, c, now - c->sent_us, now - l->last_answer_us);

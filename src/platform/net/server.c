@@ -5,7 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONNECTION_MEMORY = 48 * 1024, CLOSE_WAIT_MS = 20000 };
+/* The library clears a connection's memory before every request: little for callers, enough between nodes for batches. */
+enum { CALLER_MEMORY = 16 * 1024, PEER_MEMORY = 48 * 1024, CLOSE_WAIT_MS = 20000 };
 
 static void panic(void *cls, const char *file, unsigned line, const char *reason)
 {
@@ -73,7 +74,7 @@ static struct MHD_Daemon *daemon_start(th_server *server)
         return NULL;
     options[n++] = (struct MHD_OptionItem){MHD_OPTION_SOCK_ADDR, 0, &address};
     options[n++] = (struct MHD_OptionItem){MHD_OPTION_CONNECTION_LIMIT, (intptr_t)o->connections_max, NULL};
-    options[n++] = (struct MHD_OptionItem){MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL};
+    options[n++] = (struct MHD_OptionItem){MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->peers ? PEER_MEMORY : CALLER_MEMORY, NULL};
     options[n++] = (struct MHD_OptionItem){MHD_OPTION_LISTENING_ADDRESS_REUSE, 1, NULL};
     options[n++] = (struct MHD_OptionItem){MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL};
     options[n++] = (struct MHD_OptionItem){MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)th_unescape, NULL};
