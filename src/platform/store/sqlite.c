@@ -97,8 +97,10 @@ static th_status connect(th_store *store, bool writer, th_db **ret_db, th_error 
     if (code == SQLITE_OK)
         code = apart_attach(d);
     if (code != SQLITE_OK) {
-        th_status status = th_failf(error, TH_IO, "store-open", "无法打开数据库 %s：%s", "Cannot open the database %s: %s",
-                                    store->url, sqlite3_errstr(code));
+        bool damaged = (code & 0xFF) == SQLITE_NOTADB || (code & 0xFF) == SQLITE_CORRUPT;
+        th_status status = damaged ? failed(NULL, code, error)
+                                   : th_failf(error, TH_IO, "store-open", "无法打开数据库 %s：%s", "Cannot open the database %s: %s", store->url,
+                                              sqlite3_errstr(code));
         disconnect(&d->base);
         return status;
     }

@@ -138,12 +138,12 @@ bool th_gather_row(void *gather, const th_value *row, int columns)
 {
     th_gather *g = gather;
     g->columns = columns;
+    if (g->n == TH_ROWS_MAX) {
+        g->status = TH_TOO_LARGE;
+        return false;
+    }
     if (g->n == g->room) {
         size_t room = g->room ? g->room * 2 : 16;
-        if (g->n == TH_ROWS_MAX) {
-            g->status = TH_TOO_LARGE;
-            return false;
-        }
         th_value *cells = th_alloc_array(g->arena, room * (size_t)columns, sizeof *cells);
         if (!cells) {
             g->status = TH_TOO_LARGE;
