@@ -28,25 +28,56 @@ bool th_conflict_open(th_records *records, const uint8_t key[TH_RECORD_KEY])
     return found;
 }
 
+typedef struct loading {
+    uint8_t (*keys)[TH_RECORD_KEY];
+    size_t n, room;
+} loading;
+
+static bool key_load(void *ctx, const th_value *row, int columns)
+{
+    loading *l = ctx;
+    (void)columns;
+    if (row[0].s.n == TH_RECORD_KEY && l->n < l->room)
+        memcpy(l->keys[l->n++], row[0].s.p, TH_RECORD_KEY);
+    return true;
+}
+
+/* However many there are: an import of a neglected register opens one for each of its doubles. */
+static th_status keys_load(th_db *db, loading *l, th_error *error)
+{
+    th_arena arena;
+    const th_value *row;
+    th_arena_open(&arena, 64 * 1024);
+    th_status status = th_db_snapshot_begin(db);
+    if (!status) {
+        status = th_db_one(db, "SELECT COUNT(*) FROM records_conflict WHERE state = 'open' AND kind = 'duplicate'", NULL, 0, &arena, &row, error);
+        l->room = status ? 0 : (size_t)row[0].i;
+        l->keys = status ? NULL : th_new((l->room + 1) * TH_RECORD_KEY);
+        if (!status && !l->keys)
+            status = TH_NO_MEMORY;
+        if (!status)
+            status = th_db_each(db, "SELECT key FROM records_conflict WHERE state = 'open' AND kind = 'duplicate'", NULL, 0, key_load, l, error);
+        th_db_snapshot_end(db);
+    }
+    th_arena_close(&arena);
+    return status;
+}
+
 th_status th_conflicts_load(th_records *records, th_error *error)
 {
     th_db *db;
-    th_rows rows;
-    th_arena arena;
-    size_t n = 0;
+    loading l = {0};
     th_status status = th_store_acquire(records->options.store, &db, error);
     if (status)
         return status;
-    th_arena_open(&arena, 16u << 20);
-    status = th_db_select(db, "SELECT key FROM records_conflict WHERE state = 'open' AND kind = 'duplicate'", NULL, 0, &arena, &rows, error);
+    status = keys_load(db, &l, error);
     th_store_release(records->options.store, db);
-    uint8_t(*keys)[TH_RECORD_KEY] = status ? NULL : th_new((rows.n + 1) * TH_RECORD_KEY);
-    for (size_t i = 0; keys && i < rows.n; i++)
-        if (th_row(&rows, i)[0].s.n == TH_RECORD_KEY)
-            memcpy(keys[n++], th_row(&rows, i)[0].s.p, TH_RECORD_KEY);
-    th_arena_close(&arena);
-    if (!keys)
-        return status ? status : TH_NO_MEMORY;
+    uint8_t(*keys)[TH_RECORD_KEY] = l.keys;
+    size_t n = l.n;
+    if (status) {
+        th_free(keys);
+        return status;
+    }
     qsort(keys, n, TH_RECORD_KEY, key_order);
     pthread_mutex_lock(&records->lock);
     uint8_t(*old)[TH_RECORD_KEY] = records->conflicts;
