@@ -138,10 +138,11 @@ static th_status section_apply(th_db *db, const char *module, const section *s, 
     th_hash hash = th_hash_str(TH_SUITE_ED25519, s->text);
     th_hex(hash.b, sizeof hash.b, hex);
     th_value key[] = {th_v_text(th_str_of(module)), th_v_int(s->number)};
-    th_status status = th_db_one(db, "SELECT hash FROM store_migration WHERE module = ?1 AND number = ?2", key, 2, arena, &row, error);
+    th_status status = th_db_one(db, "SELECT text FROM store_migration WHERE module = ?1 AND number = ?2", key, 2, arena, &row, error);
     if (status == TH_NOT_FOUND)
         return apply(db, module, s, hex, arena, error);
-    if (!status && !th_str_is(row[0].s, hex))
+    /* The empty line that parts it from the section after it was not there while it was the last. */
+    if (!status && !th_str_eq(th_str_trim(row[0].s), th_str_trim(s->text)))
         status = th_failf(error, TH_CORRUPT, "migration-changed", "迁移 %s %lld 在应用之后被修改",
                           "Migration %s %lld was changed after it had been applied", module, (long long)s->number);
     return status;

@@ -51,7 +51,8 @@ bool th_store_is_postgresql(const th_store *store);
 
 /* A module's numbered migrations: the text of its schema.sql, whose sections start with lines `-- migration N: title`, N = 1, 2 …
  * Notes before a table that concern SQLite: `-- heap`, keys of chance; `-- apart`, large and seldom written (migrate.c, sqlite.c).
- * Applies what is missing, each in a transaction; records (module, number, hash); an applied text that changed is TH_CORRUPT. */
+ * Applies what is missing, each in a transaction; records (module, number, hash, text); an applied text that changed is TH_CORRUPT (empty
+ * lines around it may come and go). */
 TH_MUST_USE th_status th_store_migrate(th_store *store, const char *module, const char *schema_sql, th_error *error);
 
 /* Online copy of the whole store into the directory `to` (SQLite: backup API; PostgreSQL: COPY of every table in one snapshot),
