@@ -169,7 +169,7 @@ typedef struct happening { th_clock_event event; const char *on; const char *rea
 /* Plays a story; each refused event must leave the clock as it was. */
 static th_clock played(const th_clock_terms *t, const happening *all, size_t n, const char *looked_on)
 {
-    th_clock_in in = {calendar, rules, t};
+    th_clock_in in = {.calendar = calendar, .rules = rules, .terms = t};
     th_clock clock;
     memset(&clock, 0, sizeof clock);
     for (size_t i = 0; i < n; i++) {
@@ -350,7 +350,7 @@ static void provisional_is_said(void **state)
 {
     const th_clock_terms t = terms("{}");
     const happening story[] = {{.event = TH_CLOCK_RECEIVED, .on = "2026-12-25"}, {.event = TH_CLOCK_ACCEPTED, .on = "2026-12-25"}};
-    th_clock_in in = {calendar, rules, &t};
+    th_clock_in in = {.calendar = calendar, .rules = rules, .terms = &t};
     th_buf buf;
     const th_json *json;
     (void)state;
@@ -369,7 +369,7 @@ static void provisional_is_said(void **state)
 static void renewal_is_granted_by_silence(void **state)
 {
     const th_clock_terms t = terms("{}");
-    th_clock_in in = {calendar, rules, &t};
+    th_clock_in in = {.calendar = calendar, .rules = rules, .terms = &t};
     int32_t expiry = day("2026-12-31");
     (void)state;
     th_renewal r = th_clock_renewal(&in, day("2026-12-01"), expiry, 0, day("2026-12-31"));

@@ -209,6 +209,16 @@ void node_open(node *n, region *r, size_t i, bool pg, bool trusted)
         MUST(th_exchange_trust_apply(n->ex, region_document(r, NULL, ~0u), &n->b.error), &n->b.error);
 }
 
+/* A region of the tests' own says only what it changes. */
+static th_str file_or_regions(node *n, const char *dir, const char *name)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    if (access(path, R_OK) != 0)
+        snprintf(path, sizeof path, "%s/%s", region_dir(), name);
+    return bench_read(&n->b, path);
+}
+
 static void cases_open(node *n, const char *dir)
 {
     th_case_file files[16];
@@ -225,13 +235,9 @@ static void cases_open(node *n, const char *dir)
         files[count++].text = bench_read(&n->b, line);
     }
     fclose(names_file);
-    snprintf(line, sizeof line, "%s/calendar/working-days.json", region_dir());
-    th_str calendar = bench_read(&n->b, line);
-    snprintf(line, sizeof line, "%s/cases.json", region_dir());
-    th_str machine = bench_read(&n->b, line);
-    snprintf(line, sizeof line, "%s/clocks.json", region_dir());
-    th_cases_options options = {.code = n->me->code, .items = files, .item_count = count, .any_item = true, .calendar = calendar,
-                                .clocks = bench_read(&n->b, line), .machine = machine, .store = n->b.store, .writer = n->writer, .env = &n->b.env, .message_key = n->me->message, .exchange = n->ex};
+    th_cases_options options = {.code = n->me->code, .items = files, .item_count = count, .any_item = true, .calendar = file_or_regions(n, dir, "calendar/working-days.json"),
+                                .clocks = file_or_regions(n, dir, "clocks.json"), .machine = file_or_regions(n, dir, "cases.json"), .store = n->b.store, .writer = n->writer,
+                                .env = &n->b.env, .message_key = n->me->message, .exchange = n->ex};
     memcpy(options.secret, n->secret, sizeof options.secret);
     MUST(th_cases_open(&options, &n->cases, &n->b.error), &n->b.error);
 }
@@ -301,6 +307,12 @@ void node_reopen(node *n)
     n->cases = NULL;
     n->server = NULL;
     exchange_open(n);
+}
+
+void node_reopen_cases(node *n, const char *dir)
+{
+    node_reopen(n);
+    cases_open(n, dir);
 }
 
 void node_close(node *n)

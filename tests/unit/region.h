@@ -72,6 +72,7 @@ void node_open_whole(node *n, region *r, size_t i, bool pg, const char *region_d
 extern th_status (*region_http_get)(void *ctx, const char *url, const char *authorization, int timeout_ms, th_arena *arena, th_str *ret_body, th_error *error);
 void node_close(node *n);
 void node_reopen(node *n); /* closed and opened again over its store, as after a restart; exchange only */
+void node_reopen_cases(node *n, const char *region_dir); /* and its cases, over these definitions */
 void node_settle(node *n); /* until the writer has nothing left */
 const char *region_dir(void);
 /* A small region of our own in the bench's folder: three registers and a catalogue; see fixture.c. */

@@ -35,6 +35,9 @@ struct th_cases {
     th_topic *topic; /* every event, for the pages that follow a case */
     pthread_mutex_t lock;
     int64_t ticked_at_us;
+    char basis[2 * TH_HASH_SIZE + 1];  /* of the calendar and the clock's rules */
+    char recounted_to[TH_ID_TEXT];     /* the case that was counted again last; used by the tick alone */
+    bool recounted;
 };
 
 /* One row of cases_case. */
@@ -76,7 +79,8 @@ typedef struct th_case_event {
 /* The item as it was when the case was begun, whatever was published since; NULL when the region has no such item any more. */
 const th_case_item *th_case_item_of(const th_cases *cases, const th_case *c);
 th_fold_in th_case_fold_in(const th_cases *cases, const th_case *c);
-/* All events of the case, folded. */
+th_str th_case_clock_text(const th_cases *cases, const th_case *c, const th_fold *fold, int64_t now_us, th_arena *arena); /* as the row keeps it */
+/* All events of the case, folded: as things that happened, not held against limits again. */
 TH_MUST_USE th_status th_case_fold(th_cases *cases, th_db *db, const th_case *c, th_arena *arena, th_fold *ret_fold, th_error *error);
 /* The writing owner's one way to change a case: step, append, and bring the row up to date; *c and *fold follow. */
 TH_MUST_USE th_status th_case_append(th_cases *cases, th_db *db, th_case *c, th_fold *fold, th_case_event *event, th_error *error);
@@ -127,6 +131,10 @@ TH_MUST_USE th_status th_act_requested(th_acting *a, th_db *db, th_case *c, th_e
 bool th_consult_known(th_db *db, th_str case_id, th_str asker); /* was this node asked by `asker` about the case? */
 TH_MUST_USE th_status th_consult_send(th_acting *a, th_db *db, const th_case *c, th_error *error);
 void th_case_timers_tick(th_cases *cases);
+
+/* recount.c: once after another calendar or other limits; the tick does it, slice by slice */
+void th_case_count_basis(th_cases *cases, th_str calendar, th_str clocks);
+void th_case_recount_tick(th_cases *cases);
 
 /* material_routes.c, material_fetch.c: papers */
 th_handled th_material_post(th_request *rq);

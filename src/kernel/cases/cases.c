@@ -49,6 +49,7 @@ th_status th_cases_open(const th_cases_options *o, th_cases **ret_cases, th_erro
     th_status status = th_calendar_read(th_str_keep(&cases->arena, o->calendar), &cases->arena, &cases->calendar, error);
     if (!status)
         status = th_clock_rules_read(th_str_keep(&cases->arena, o->clocks), &cases->arena, &cases->rules, error);
+    th_case_count_basis(cases, o->calendar, o->clocks);
     if (!status)
         status = th_clock_terms_read(cases->rules, NULL, &cases->law_terms, error);
     if (!status)

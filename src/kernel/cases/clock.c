@@ -51,9 +51,7 @@ static void silence(const th_clock_in *in, th_clock *clock, int32_t today)
     bool provisional;
     if (clock->state != TH_CLOCK_WAITING || today <= th_limit_due(in->calendar, in->rules->correction, clock->receipt_day, false, &provisional))
         return;
-    clock->state = TH_CLOCK_RUNNING;
-    clock->deemed = true;
-    clock->start_day = clock->receipt_day;
+    th_clock_deem(clock);
 }
 
 /* ---- events ---- */
@@ -67,8 +65,13 @@ static th_status begin(th_clock *clock, int32_t day, th_error *error)
     return TH_OK;
 }
 
-static th_status correct(th_clock *clock, int32_t day, th_error *error)
+static th_status correct(const th_clock_in *in, th_clock *clock, int32_t day, th_error *error)
 {
+    if (in->recorded && !clock->told && clock->state == TH_CLOCK_RUNNING && clock->deemed) { /* it was in time when it was told */
+        clock->state = TH_CLOCK_WAITING;
+        clock->deemed = false;
+        clock->start_day = 0;
+    }
     if (clock->told)
         return refused(error, "correction-already-told", "补正只能一次告知，已经告知过", "What is missing may be told once, and was");
     if (clock->state == TH_CLOCK_RUNNING && clock->deemed)
@@ -95,7 +98,7 @@ static th_status supplied(th_clock *clock, int32_t day, th_error *error)
 static th_status accepted(th_clock *clock, int32_t day, th_error *error)
 {
     if (clock->state == TH_CLOCK_RUNNING && clock->deemed)
-        return TH_OK; /* the written receipt comes late; the clock has been running since the law said so */
+        return TH_OK; /* the written receipt comes late (or does by the days as they are known now): the clock has been running since the law said so */
     if (clock->state != TH_CLOCK_WAITING)
         return refused(error,
                        clock->state == TH_CLOCK_NOTHING      ? "clock-not-received"
@@ -133,9 +136,9 @@ static th_status suspended(const th_clock_in *in, th_clock *clock, int32_t day, 
     th_status status = reason_find(in, reason, &rule, &most, error);
     if (status)
         return status;
-    if (days < 1 || days > most - clock->taken[rule])
-        return th_failf(error, TH_CONFLICT, "suspension-days", "须书面告知所需天数，本事由还可用 %d 天", "Say the days needed; this reason has %d left",
-                        most - clock->taken[rule]);
+    int left = most > clock->taken[rule] ? most - clock->taken[rule] : 0; /* by another calendar it may have taken more than it had */
+    if (days < 1 || (!in->recorded && days > left))
+        return th_failf(error, TH_CONFLICT, "suspension-days", "须书面告知所需天数，本事由还可用 %d 天", "Say the days needed; this reason has %d left", left);
     clock->state = TH_CLOCK_STANDING;
     clock->standing_since = day;
     clock->standing_reason = (int8_t)rule;
@@ -162,7 +165,7 @@ static th_status extended(const th_clock_in *in, th_clock *clock, int32_t day, t
         return refused(error, clock->state == TH_CLOCK_STANDING ? "suspended" : "not-accepted", "现在不能延长", "It cannot be extended now");
     if (clock->extended || !in->terms->extend_days)
         return refused(error, "already-extended", "只能延长一次", "It may be extended once only");
-    if (day > due_of(in, clock, in->terms->statutory_days, &provisional))
+    if (!in->recorded && day > due_of(in, clock, in->terms->statutory_days, &provisional))
         return refused(error, "extension-too-late", "期限已过，不能延长", "The limit has passed; it can no longer be extended");
     clock->extended = true;
     return TH_OK;
@@ -214,7 +217,7 @@ th_status th_clock_step(const th_clock_in *in, th_clock *clock, th_clock_event e
     case TH_CLOCK_RECEIVED:
         return begin(clock, day, error);
     case TH_CLOCK_CORRECT:
-        return correct(clock, day, error);
+        return correct(in, clock, day, error);
     case TH_CLOCK_SUPPLIED:
         return supplied(clock, day, error);
     case TH_CLOCK_ACCEPTED:
@@ -235,6 +238,15 @@ th_status th_clock_step(const th_clock_in *in, th_clock *clock, th_clock_event e
         return reopened(clock, day, error);
     }
     return refused(error, "clock-event", "没有这种事件", "There is no such event");
+}
+
+void th_clock_deem(th_clock *clock)
+{
+    if (clock->state != TH_CLOCK_WAITING)
+        return;
+    clock->state = TH_CLOCK_RUNNING;
+    clock->deemed = true;
+    clock->start_day = clock->receipt_day;
 }
 
 /* ---- looking ---- */

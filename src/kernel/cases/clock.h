@@ -102,12 +102,15 @@ typedef struct th_clock_in { /* what a clock is a function of, besides events */
     const th_calendar *calendar;
     const th_clock_rules *rules;
     const th_clock_terms *terms;
+    bool recorded; /* what is stepped has happened: it is not held against limits again, which another calendar may put elsewhere */
 } th_clock_in;
 
 /* Apply one event. `reason` and `days` are for TH_CLOCK_SUSPENDED. Silence is noticed first: a clock five days without an answer is running
  * when the event comes. On TH_CONFLICT the clock is as it was. */
 TH_MUST_USE th_status th_clock_step(const th_clock_in *in, th_clock *clock, th_clock_event event, int64_t at_us, th_str reason, int days,
                                     th_error *error);
+/* A waiting clock is taken as accepted by silence, on the word of a recorded event. */
+void th_clock_deem(th_clock *clock);
 /* Bring the derived members (due days, spent, left, silence) to `now`. After the last step; may be called again at any later time. */
 void th_clock_look(const th_clock_in *in, th_clock *clock, int64_t now_us);
 /* {"state","deemed","extended","start","promised_due","statutory_due","next_due","spent_days","left_days","excluded_days","load_percent",

@@ -276,6 +276,7 @@ th_status th_evidence_ask(th_cases *cases, th_str case_id, th_error *error)
 /* After a start, a crash or a cut: whatever still waits and is due. */
 void th_cases_tick(th_cases *cases)
 {
+    th_case_recount_tick(cases);
     th_case_timers_tick(cases);
     th_material_tick(cases);
     th_db *db;

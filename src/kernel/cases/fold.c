@@ -16,13 +16,19 @@ static bool past(const th_fold_in *in, const th_limit *limit, int32_t from, int6
     return limit && from && th_day_of(at_us) > th_limit_due(in->clock.calendar, limit, from, false, &provisional);
 }
 
+/* Held against a step that is to be taken; what is recorded was in time when it was. */
+static bool too_late(const th_fold_in *in, const th_limit *limit, int32_t from, int64_t at_us)
+{
+    return !in->clock.recorded && past(in, limit, from, at_us);
+}
+
 static th_status rating_guard(const th_fold_in *in, const th_fold *fold, const th_action *a, const th_fold_event *event, th_error *error)
 {
     bool bad = fold->rating == 1 || fold->rating == 2;
     if (a->guards & TH_GUARD_RATING) {
         if (fold->ratings >= 2)
             return refused(error, "already-rated", "已经评价并修改过一次", "Rated already, and amended once");
-        if (past(in, in->rate, fold->ended_day, event->at_us))
+        if (too_late(in, in->rate, fold->ended_day, event->at_us))
             return refused(error, "rating-late", "已过评价期限", "The time for rating is over");
     }
     if ((a->guards & TH_GUARD_BAD_RATING) && (!bad || fold->rating_checked))
@@ -39,13 +45,14 @@ static th_status guards_check(const th_fold_in *in, const th_fold *fold, const t
         return status;
     if ((a->guards & TH_GUARD_APPROVED) && strcmp(fold->outcome, "approved") != 0)
         return refused(error, "not-approved", "只有准予的决定可以撤销或注销", "Only an approval can be revoked or cancelled");
-    if ((a->guards & TH_GUARD_APPEAL_WINDOW) && past(in, in->reconsideration, fold->ended_day, event->at_us) &&
+    if ((a->guards & TH_GUARD_APPEAL_WINDOW) && too_late(in, in->reconsideration, fold->ended_day, event->at_us) &&
         !th_json_str(event->body, "late_reason").n)
         return th_fail_field(error, "/late_reason", "appeal-late", "已过六十日申请期限，请说明逾期的正当理由",
                              "The sixty days are over; say why it is late");
     if ((a->guards & TH_GUARD_LAST_CONSULT) && fold->answered >= fold->asked)
         return refused(error, "no-open-consult", "没有待答复的征求意见", "No office was asked that has not answered");
-    if ((a->by & TH_BY_TIMER) && th_str_is(a->name, "lapse") && !past(in, in->clock.rules->supply, fold->clock.told_day, event->at_us))
+    if ((a->by & TH_BY_TIMER) && th_str_is(a->name, "lapse") && !in->clock.recorded &&
+        !past(in, in->clock.rules->supply, fold->clock.told_day, event->at_us))
         return refused(error, "not-yet", "补正期限未到", "The time to supply is not over");
     return TH_OK;
 }
@@ -56,6 +63,8 @@ static th_status clock_apply(const th_fold_in *in, th_fold *fold, const th_actio
 {
     int64_t at = event->at_us;
     if (a->by & TH_BY_TIMER && th_str_is(a->name, "deem-accept")) {
+        if (in->clock.recorded)
+            th_clock_deem(&fold->clock);
         th_clock_look(&in->clock, &fold->clock, at);
         return fold->clock.deemed ? TH_OK : refused(error, "not-yet", "告知补正的期限未到", "The time to tell what is missing is not over");
     }

@@ -12,7 +12,7 @@
 
 typedef struct th_fold_in {
     const th_machine *machine;
-    th_clock_in clock;
+    th_clock_in clock; /* `recorded` in it: the events are being folded again, not taken */
     const th_limit *rate, *reconsideration; /* windows after the end; NULL = none */
 } th_fold_in;
 

@@ -77,6 +77,7 @@ th_status th_case_fold(th_cases *cases, th_db *db, const th_case *c, th_arena *a
 {
     th_rows rows;
     th_fold_in in = th_case_fold_in(cases, c);
+    in.clock.recorded = true;
     th_value key = th_v_text(th_str_of(c->id));
     *ret_fold = (th_fold){0};
     th_status status = th_db_select(db, "SELECT kind, at, json, chain FROM cases_event WHERE case_id = ?1 ORDER BY seq", &key, 1, arena, &rows,
@@ -137,6 +138,12 @@ static th_str clock_text(const th_fold_in *in, const th_fold *fold, int64_t now_
     th_pen pen = th_pen_on(&buf);
     th_clock_write(&in->clock, &clock, &pen);
     return th_buf_ok(&buf) ? th_buf_view(&buf) : (th_str){NULL, 0};
+}
+
+th_str th_case_clock_text(const th_cases *cases, const th_case *c, const th_fold *fold, int64_t now_us, th_arena *arena)
+{
+    th_fold_in in = th_case_fold_in(cases, c);
+    return clock_text(&in, fold, now_us, arena);
 }
 
 /* What the evaluation counts: how long it took of what was promised, and what people said. */

@@ -118,3 +118,10 @@ CREATE TABLE cases_piece (
 
 -- migration 2: the version of the item that the case was begun under at this node; absent: whichever is in force
 ALTER TABLE cases_case ADD COLUMN item_version BIGINT;
+
+-- migration 3: by which calendar and rules the open cases were counted last
+-- distribute: name
+CREATE TABLE cases_basis (
+    name TEXT PRIMARY KEY,
+    hash TEXT NOT NULL
+);

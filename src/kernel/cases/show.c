@@ -10,6 +10,7 @@ static const struct { const char *kind, *zh, *en; } words[] = {
     {"material_deferred", "一份材料容缺，待补", "A paper will follow later"},
     {"credit", "信用名单的效果", "What credit lists mean here"},
     {"requested", "已向决定机关提出请求", "Asked the deciding office"},
+    {"recounted", "工作日安排公布，期限已重新计算", "The working days were published; the days were counted again"},
     {"request_refused", "决定机关未接受该请求", "The deciding office did not take up the request"},
 };
 
