@@ -124,7 +124,7 @@ static double clocks_measure(th_arena *arena)
         fprintf(stderr, "%s\n", error.en);
         exit(1);
     }
-    th_clock_in in = {calendar, rules, &terms};
+    th_clock_in in = {.calendar = calendar, .rules = rules, .terms = &terms};
     int64_t first = th_date_us(2026, 1, 5), sum = 0;
     double from = now_s();
     for (int i = 0; i < CASES; i++) {
