@@ -48,10 +48,10 @@ const get = (url) =>
     request.on('error', () => done({ status: 0, text: '' }))
   })
 
-export function peopleMake(dir, people) {
+export function peopleMake(dir, people, code = provider) {
   const homes = JSON.parse(readFileSync(join(root, 'region/jingjinji/generator.json'), 'utf8')).homes.length
   mkdirSync(dir, { recursive: true })
-  execFileSync(binary, ['generate', dir, '--code', provider, '--region', join(root, 'region/jingjinji'), '--people', String(people * homes)], { stdio: 'ignore' })
+  execFileSync(binary, ['generate', dir, '--code', code, '--region', join(root, 'region/jingjinji'), '--people', String(people * homes)], { stdio: 'ignore' })
   for (const name of readdirSync(dir)) if (name !== 'population.jsonl') rmSync(join(dir, name))
   return join(dir, 'population.jsonl')
 }
