@@ -87,7 +87,7 @@ static th_status heads_load(checking *c, th_db *db, th_arena *arena, th_error *e
     return status;
 }
 
-th_status th_journal_check(th_db *db, th_str log, const th_trust *trust, uint64_t *ret_entries, th_error *error)
+static th_status whole_check(th_db *db, th_str log, const th_trust *trust, uint64_t *ret_entries, th_error *error)
 {
     th_head last;
     th_arena arena;
@@ -108,5 +108,16 @@ th_status th_journal_check(th_db *db, th_str log, const th_trust *trust, uint64_
         status = bad(&c, "日志与最后的树头不等长", "the log and its last head differ in length") ? TH_CORRUPT : c.status;
     *ret_entries = c.frontier.size;
     th_arena_close(&arena);
+    return status;
+}
+
+/* A node that writes on meanwhile is looked at as it was at one moment. */
+th_status th_journal_check(th_db *db, th_str log, const th_trust *trust, uint64_t *ret_entries, th_error *error)
+{
+    th_status status = th_db_snapshot_begin(db);
+    if (status)
+        return th_fail(error, status, "store", "读取日志失败", "The journal cannot be read");
+    status = whole_check(db, log, trust, ret_entries, error);
+    th_db_snapshot_end(db);
     return status;
 }
