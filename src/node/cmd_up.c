@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 extern char **environ;
-enum { READY_WAIT_S = 30, PAUSE_MAX_S = 30, STEADY_S = 60, STOP_WAIT_S = 30 };
+enum { READY_WAIT_S = 30, PAUSE_MAX_S = 30, STEADY_S = 60, STOP_WAIT_S = 30, GRANTS_WAIT_S = 3 };
 
 static int64_t now_us(void)
 {
@@ -98,16 +98,32 @@ static th_status node_spawn(th_up_node *node, th_error *error)
     return TH_OK;
 }
 
-static bool node_is_ready(const th_up_node *node)
+/* Does `path` of the node's portal answer 200, with `text` in it? */
+static bool node_says(const th_up_node *node, const char *path, const char *text)
 {
     th_arena arena;
     th_client_options options = {0};
-    th_arena_open(&arena, 1 << 20);
-    th_str url = th_strf(&arena, "%s/readyz", node->portal);
+    th_arena_open(&arena, 4 << 20);
+    th_str url = th_strf(&arena, "%s%s", node->portal, path);
     th_call call = {.method = "GET", .url = url.p, .connect_timeout_ms = 500, .timeout_ms = 1000};
-    bool ready = th_client_once(&options, &call, &arena) == TH_OK && call.http_status == 200;
+    bool says = th_client_once(&options, &call, &arena) == TH_OK && call.http_status == 200 &&
+                (!text[0] || memmem(call.response.p, call.response.n, text, strlen(text)));
     th_arena_close(&arena);
-    return ready;
+    return says;
+}
+
+/* Until its grants are known nobody can be asked: a moment more, so that the region's first visitor is not refused. */
+static void grants_wait(const th_up *up)
+{
+    int64_t end = now_us() + GRANTS_WAIT_S * TH_SECOND_US;
+    char path[128];
+    for (size_t owner = 0; owner < up->n; owner++) {
+        snprintf(path, sizeof path, "/exchange/v1/grants?provider=%s", up->nodes[owner].code);
+        bool any = node_says(&up->nodes[owner], path, "\"items\":[{");
+        for (size_t i = 0; any && i < up->n; i++)
+            while (now_us() < end && !node_says(&up->nodes[i], path, "\"items\":[{"))
+                usleep(20 * 1000);
+    }
 }
 
 static bool stop_wanted(void)
@@ -126,7 +142,7 @@ static th_status ready_wait(th_up *up, bool *ret_stopped, th_error *error)
 {
     int64_t end = now_us() + READY_WAIT_S * TH_SECOND_US;
     for (size_t i = 0; i < up->n; i++)
-        while (!node_is_ready(&up->nodes[i])) {
+        while (!node_says(&up->nodes[i], "/readyz", "")) {
             int how;
             bool dead = waitpid(up->nodes[i].pid, &how, WNOHANG) > 0;
             if (dead)
@@ -266,6 +282,7 @@ static th_status region_run(th_up *up, int64_t began_us, th_error *error)
     if (!status)
         status = ready_wait(up, &stopped, error);
     if (!status && !stopped) {
+        grants_wait(up);
         th_up_greet(up, now_us() - began_us);
         watch(up);
     }
