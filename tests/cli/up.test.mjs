@@ -160,7 +160,8 @@ test('a directory that cannot be written is named', { skip: process.getuid() !==
   const locked = join(dir, 'locked')
   mkdirSync(locked)
   chmodSync(dir, 0o755)
-  const as = (...words) => spawnSync('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', binary, 'up', '--region', region, ...words], { encoding: 'utf8', env: { ...process.env, TONGHUI_LANG: 'en' } })
+  for (const [from, to] of [[binary, 'tonghui'], [region, 'region']]) cpSync(from, join(dir, to), { recursive: true }) // the checkout may be closed to others
+  const as = (...words) => spawnSync('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', join(dir, 'tonghui'), 'up', '--region', join(dir, 'region'), ...words], { encoding: 'utf8', env: { ...process.env, TONGHUI_LANG: 'en' } })
   for (const words of [['--dir', locked], ['--dir', join(locked, 'below')]]) {
     const r = as(...words)
     assert.equal(r.status, 1, r.stderr)
