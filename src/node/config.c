@@ -71,7 +71,7 @@ static void timeouts_read(const th_json *root, th_config *c, th_error *error)
 static void members_check(const th_json *root, th_error *error)
 {
     static const char *const all[] = {"code",  "store",           "region", "console",     "portal",    "peers",   "suite",
-                                      "demonstration", "life_per_minute", "seed",   "batch_lines", "body_days", "threads", "timeouts", NULL};
+                                      "demonstration", "life_per_minute", "seed",   "batch_lines", "gossip_s", "body_days", "threads", "timeouts", NULL};
     static const char *const listener[] = {"address", "port", "url", "cert", "key", NULL}, *const timeouts[] = {"head_s", "body_s", "idle_s", NULL};
     TH_IGNORE(!th_json_only(root, "", all, error) || !th_json_only(th_json_get(root, "portal"), "/portal", listener, error) ||
               !th_json_only(th_json_get(root, "peers"), "/peers", listener, error));
@@ -102,6 +102,9 @@ static th_status fill(const th_json *root, th_config *c, th_error *error)
     c->batch_lines = (size_t)lines;
     timeouts_read(root, c, error);
     c->threads = (int)threads;
+    c->gossip_s = th_json_int(root, "gossip_s", 0);
+    if (c->gossip_s < 0 || c->gossip_s > 3600)
+        th_fail_field(error, "/gossip_s", "range", "须为 0 至 3600 秒", "Must be 0 to 3600 seconds");
     c->body_days = th_json_int(root, "body_days", 0);
     if (c->body_days && (c->body_days < TH_ANSWER_DAYS || c->body_days > 36500))
         th_fail_field(error, "/body_days", "range", "须为 7 至 36500 天", "Must be 7 to 36500 days");
@@ -172,6 +175,7 @@ th_status th_config_write(const th_config *c, th_error *error)
     th_pen_kint(&pen, "life_per_minute", c->life_per_minute);
     th_pen_kint(&pen, "seed", (int64_t)c->seed);
     th_pen_kint(&pen, "batch_lines", (int64_t)c->batch_lines);
+    th_pen_kint(&pen, "gossip_s", c->gossip_s);
     th_pen_kint(&pen, "body_days", c->body_days);
     th_pen_kint(&pen, "threads", c->threads);
     th_pen_key(&pen, "timeouts");

@@ -64,6 +64,7 @@ static th_status exchange_open(th_node *node, bool alone, th_error *error)
                                    .message_key = node->keys.message,
                                    .journal_key = node->keys.journal,
                                    .batch_lines = node->config.batch_lines,
+                                   .gossip_s = node->config.gossip_s,
                                    .body_days = node->config.body_days,
                                    .wake = th_link_wake,
                                    .wake_ctx = &node->link};

@@ -29,6 +29,7 @@ typedef struct th_config {
     int life_per_minute; /* simulated questions a minute; demonstrations only */
     uint64_t seed;       /* of the simulated data */
     size_t batch_lines; /* 0 = the protocol's limit */
+    int64_t gossip_s;   /* how often heads are told at most; 0 = the exchange's own */
     int64_t body_days;  /* how long bodies of messages are kept; 0 = the exchange's own */
     int threads;        /* I/O threads of the portal; 0 = 2 */
     int head_timeout_s, body_timeout_s, idle_timeout_s; /* of both listeners; 0 = the server's own */

@@ -19,6 +19,29 @@ typedef struct alarm_change {
     bool is_new;
 } alarm_change;
 
+/* Evidence against a member stands in our own journal too: a head signed later covers it, whatever becomes of this store. */
+static bool is_evidence(const alarm_change *a)
+{
+    return th_str_is(a->kind, "equivocation") || th_str_is(a->kind, "inconsistent-heads") || th_str_is(a->kind, "head-shrunk");
+}
+
+static th_status evidence_stage(alarm_change *a, th_error *error)
+{
+    th_buf buf;
+    th_journal *journal = a->ex->journal;
+    th_buf_open(&buf, &a->arena, TH_ENTRY_MAX);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    th_pen_kint(&pen, "index", (int64_t)th_journal_next(journal));
+    th_pen_ktime(&pen, "at", th_journal_batch_time(journal));
+    th_pen_ktext(&pen, "direction", "note");
+    th_pen_kstr(&pen, "peer", a->peer);
+    th_pen_kstr(&pen, "alarm", a->kind);
+    th_pen_kraw(&pen, "evidence", a->detail);
+    th_pen_end(&pen, '}');
+    return th_buf_ok(&buf) ? th_journal_stage(journal, th_buf_view(&buf), NULL, error) : TH_TOO_LARGE;
+}
+
 static th_status alarm_apply(th_change *change, th_db *db, th_error *error)
 {
     alarm_change *a = change->ctx;
@@ -33,8 +56,9 @@ static th_status alarm_apply(th_change *change, th_db *db, th_error *error)
         return status;
     th_value values[] = {th_v_text(th_str_of(a->id)), th_v_int(a->at_us), th_v_text(a->kind), th_v_text(a->peer),
                          th_v_text(a->zh), th_v_text(a->en), th_v_text(a->detail)};
-    return th_db_exec(db, "INSERT INTO exchange_alarm (id, at, kind, peer, zh, en, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                      values, TH_COUNT(values), NULL, error);
+    status = th_db_exec(db, "INSERT INTO exchange_alarm (id, at, kind, peer, zh, en, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                        values, TH_COUNT(values), NULL, error);
+    return !status && is_evidence(a) ? evidence_stage(a, error) : status;
 }
 
 static void alarm_tell(alarm_change *a)

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASK_EVERY_S = 10 };
-
 /* ---- the provider's side ---- */
 
 static th_status proof_answer(th_db *db, const th_message *m, th_arena *arena, th_answer *answer)
@@ -117,16 +115,9 @@ static bool path_read(const question *q, th_arena *arena, th_hash *path, size_t 
 
 static void split_history(question *q)
 {
-    th_buf buf;
-    th_buf_open(&buf, &q->arena, 8192);
-    th_pen pen = th_pen_on(&buf);
-    th_pen_array(&pen);
-    th_head_write(&pen, &q->old);
-    th_head_write(&pen, &q->new);
-    th_pen_end(&pen, ']');
     th_alarm_raise(q->ex, "inconsistent-heads", q->peer, "该节点无法证明新树头是旧树头的延续：历史可能被改写",
                    "This node cannot prove that its newer head continues the older one: its history may have been rewritten",
-                   th_buf_view(&buf));
+                   th_heads_text(&q->old, &q->new, &q->arena));
 }
 
 static bool same_head(const th_head *a, const th_head *b)
@@ -204,7 +195,7 @@ typedef struct wanted_proofs {
     th_head verified, unproved, newest;
 } wanted_proofs;
 
-static void proofs_choose(th_peer *peer, int64_t now, wanted_proofs *w)
+static void proofs_choose(th_peer *peer, int64_t now, int64_t gossip_us, wanted_proofs *w)
 {
     w->newest = peer->state.head;
     w->verified = peer->verified;
@@ -216,7 +207,7 @@ static void proofs_choose(th_peer *peer, int64_t now, wanted_proofs *w)
     }
     if (w->unproved.size && strcmp(w->unproved.log, w->newest.log) != 0)
         peer->unproved = w->unproved = (th_head){0};
-    if (!peer->wants_consistency || !peer->state.up || llabs(now - peer->consistency_at_us) < ASK_EVERY_S * TH_SECOND_US)
+    if (!peer->wants_consistency || !peer->state.up || llabs(now - peer->consistency_at_us) < gossip_us)
         return;
     w->step = w->newest.size > w->verified.size && !peer->asking_consistency;
     w->aside = w->unproved.size && w->unproved.size < w->newest.size && !peer->asking_unproved;
@@ -235,7 +226,7 @@ void th_consistency_tick(th_exchange *ex)
         wanted_proofs w = {0};
         th_peer *peer = &ex->peers[i];
         pthread_mutex_lock(&ex->lock);
-        proofs_choose(peer, now, &w);
+        proofs_choose(peer, now, ex->gossip_us, &w);
         pthread_mutex_unlock(&ex->lock);
         if (w.first)
             verified_keep(ex, &w.newest, &w.newest);

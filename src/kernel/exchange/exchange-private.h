@@ -11,7 +11,7 @@ enum {
     TH_AGREEMENTS_MAX = 4,
     TH_TYPES_MAX = 32,
     TH_PEER_QUEUE_MAX = 20000,
-    TH_GOSSIP_EVERY_S = 10,   /* at most this often, when there is news */
+    TH_GOSSIP_EVERY_S = 10,   /* at most this often, when there is news, unless th_exchange_options says */
     TH_GOSSIP_IDLE_S = 3600,  /* and at least this often */
     TH_ANSWER_MAX = 64 * 1024,
     TH_MEMBER_BUDGET_PER_S = 50000, /* messages a second that one member may cause here */
@@ -58,7 +58,8 @@ typedef struct th_peer {
     int64_t budget;
     th_head verified;        /* the newest head that was proved to continue all earlier ones */
     th_head unproved;        /* another of the same log, told by somebody or overtaken before it was proved; size 0 = none waits */
-    bool asking_unproved;
+    bool asking_unproved, unproved_told; /* told: by another member, where a second history would show */
+    th_head former;          /* the last known of the log before the newest: told on, so that a new log leaves no two histories behind */
     bool asking_consistency, wants_consistency; /* wants: its log has grown by more than gossip and proofs, or others say so */
     bool skew_alarmed;
     int64_t consistency_at_us;
@@ -77,6 +78,7 @@ struct th_exchange {
     char message_kid[TH_KID_TEXT];
     uint8_t secret[32];
     size_t batch_lines;
+    int64_t gossip_us; /* heads are told and proofs asked at most this often */
     int64_t body_days;
     bool sweeping;
     int64_t sweep_at_us;
@@ -159,6 +161,7 @@ bool th_gossip_due(const th_exchange *ex, const th_peer *peer, int64_t now_us); 
 bool th_gossip_is_news(th_str type); /* not gossip itself, nor the proofs it asks for: they would never end */
 void th_gossip_lost(th_exchange *ex, const char *peer); /* what it was told did not reach it */
 void th_gossip_news(th_exchange *ex, const char *peer); /* a batch with news to or from `peer` was committed */
+th_str th_heads_text(const th_head *a, const th_head *b, th_arena *arena); /* two that contradict each other, as evidence */
 TH_MUST_USE th_status th_gossip_open(th_exchange *ex, th_error *error);
 /* alarms.c: nothing happens when the same alarm is open, or the same detail was dealt with */
 void th_alarms_tick(th_exchange *ex);

@@ -79,6 +79,7 @@ typedef struct th_exchange_options {
     th_key *message_key, *journal_key; /* kept by the caller */
     uint8_t secret[32];
     size_t batch_lines; /* 0 = TH_BATCH_LINES_MAX; 1 = batching off (benchmarks) */
+    int64_t gossip_s;   /* how often at most heads are told and proofs asked; 0 = every ten seconds */
     int64_t body_days;  /* how long bodies of batches are kept, ≥ TH_ANSWER_DAYS; 0 = TH_BODY_DAYS */
     /* Something waits for `peer`: called from any thread, at most once until the next th_exchange_next found nothing. */
     void (*wake)(void *ctx, const char *peer);

@@ -22,7 +22,7 @@ static int member_index(th_exchange *ex, const char *code)
 typedef struct head_change {
     th_change change;
     th_exchange *ex;
-    th_head head;
+    th_head head, other; /* other: of the same size, with another root */
     char told_by[TH_CODE_TEXT];
     bool conflict;
 } head_change;
@@ -33,6 +33,20 @@ static th_str head_text(const th_head *head, th_arena *arena)
     th_buf_open(&buf, arena, 2048);
     th_pen pen = th_pen_on(&buf);
     th_head_write(&pen, head);
+    return th_buf_view(&buf);
+}
+
+/* In one order whichever came first: the same evidence is the same text. */
+th_str th_heads_text(const th_head *a, const th_head *b, th_arena *arena)
+{
+    th_buf buf;
+    bool in_order = a->size != b->size ? a->size < b->size : memcmp(a->root.b, b->root.b, TH_HASH_SIZE) <= 0;
+    th_buf_open(&buf, arena, 2048);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_array(&pen);
+    th_head_write(&pen, in_order ? a : b);
+    th_head_write(&pen, in_order ? b : a);
+    th_pen_end(&pen, ']');
     return th_buf_view(&buf);
 }
 
@@ -71,9 +85,10 @@ static th_status head_apply(th_change *change, th_db *db, th_error *error)
                                   values, 6, &changed, error);
     h->conflict = false;
     if (!status && changed) {
-        status = th_db_one(db, "SELECT told_by FROM exchange_head WHERE log = ?1 AND size = ?2 AND root <> ?3 LIMIT 1", values, 3,
+        const th_json *json;
+        status = th_db_one(db, "SELECT head FROM exchange_head WHERE log = ?1 AND size = ?2 AND root <> ?3 LIMIT 1", values, 3,
                            &arena, &row, error);
-        h->conflict = status == TH_OK;
+        h->conflict = status == TH_OK && th_json_parse(row[0].s, &arena, &json, NULL) == TH_OK && th_head_read(json, &h->other, NULL) == TH_OK;
         if (status == TH_NOT_FOUND)
             status = TH_OK;
     }
@@ -91,7 +106,7 @@ static void head_reply(th_change *change, th_status status, const th_error *erro
         th_arena_open(&arena, 16 * 1024);
         th_alarm_raise(h->ex, "equivocation", member, "同一日志出现两个互相矛盾的签名树头：该节点出示了两份历史",
                        "Two signed heads of one log contradict each other: this node showed two histories",
-                       head_text(&h->head, &arena));
+                       th_heads_text(&h->other, &h->head, &arena));
         th_arena_close(&arena);
     }
     th_free(h);
@@ -120,6 +135,7 @@ void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bo
 {
     char member[TH_CODE_TEXT];
     bool newer = false, contradiction = false, shrunk = false, renewed = false;
+    th_head ours = {0}; /* what it is held against */
     if (!th_log_member(th_str_of(head->log), member))
         return;
     if (strcmp(member, ex->code) == 0) {
@@ -135,18 +151,27 @@ void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bo
         int64_t generation = th_log_generation(th_str_of(head->log)), before = th_log_generation(th_str_of(known->log));
         newer = !known->size || generation > before || (same_log && head->size > known->size);
         renewed = known->size && generation > before;
-        contradiction = (same_log && head->size == known->size && !same_root(head, known)) ||
-                        (proved && head->size == peer->verified.size && !same_root(head, &peer->verified));
+        const th_head *held[] = {known, &peer->verified, &peer->former};
+        for (size_t k = 0; k < TH_COUNT(held) && !contradiction; k++) {
+            ours = *held[k];
+            contradiction = head->size == ours.size && strcmp(head->log, ours.log) == 0 && !same_root(head, &ours);
+        }
+        ours = contradiction ? ours : *known;
         /* A smaller tree signed later by its owner: the log went back. An older head told by another is only late. */
         shrunk = same_log && by_its_owner && head->size < known->size && head->at_us > known->at_us;
         /* What is not on the way from the proved head to the newest is held against it on its own: others' heads, and ours that are
-         * overtaken before anybody proved them. One at a time is enough: a second history shows sooner or later. */
+         * overtaken before anybody proved them. One at a time is enough: a second history shows sooner or later; what others tell goes
+         * before what is ours. */
         const th_head *aside = newer ? known : by_its_owner ? NULL : head;
-        if (aside && same_log && !peer->unproved.size && aside->size && aside->size != (proved ? peer->verified.size : 0) &&
+        bool told = !newer, room = !peer->unproved.size || (told && !peer->unproved_told);
+        if (aside && same_log && room && aside->size && aside->size != (proved ? peer->verified.size : 0) &&
             (newer || aside->size != known->size)) {
             peer->unproved = *aside;
+            peer->unproved_told = told;
             peer->wants_consistency = peer->wants_consistency || !by_its_owner;
         }
+        if (renewed)
+            peer->former = *known;
         if (newer) {
             *known = *head;
             peer->wants_consistency = peer->wants_consistency || !by_its_owner;
@@ -155,13 +180,8 @@ void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bo
     pthread_mutex_unlock(&ex->lock);
     if (contradiction || shrunk)
         head_keep(ex, head, told_by);
-    if (contradiction) {
-        th_head known;
-        pthread_mutex_lock(&ex->lock);
-        known = ex->peers[i].state.head;
-        pthread_mutex_unlock(&ex->lock);
-        head_keep(ex, &known, member);
-    }
+    if (contradiction)
+        head_keep(ex, &ours, member);
     if (renewed)
         th_alarm_raise(ex, "log-renewed", member, "该节点启用了新日志：它自备份恢复，旧日志末尾的条目可能已丢失",
                        "This node began a new log: it was restored from a backup, and the last entries of its old log may be lost",
@@ -170,7 +190,7 @@ void th_gossip_saw(th_exchange *ex, const th_head *head, const char *told_by, bo
         th_arena arena;
         th_arena_open(&arena, 16 * 1024);
         th_alarm_raise(ex, "head-shrunk", member, "该节点的日志比它此前签名的更短", "This node's log is shorter than it signed before",
-                       head_text(head, &arena));
+                       th_heads_text(&ours, head, &arena));
         th_arena_close(&arena);
     }
 }
@@ -209,7 +229,7 @@ bool th_gossip_due(const th_exchange *ex, const th_peer *peer, int64_t now_us)
     int64_t past = now_us - peer->gossip_at_us;
     if (!peer->gossip_at_us || past < 0) /* never yet, or the clock was set back */
         return true;
-    return past >= (ex->news != peer->news_told ? TH_GOSSIP_EVERY_S : TH_GOSSIP_IDLE_S) * TH_SECOND_US;
+    return past >= (ex->news != peer->news_told ? ex->gossip_us : TH_GOSSIP_IDLE_S * TH_SECOND_US);
 }
 
 /* The heads line: own newest head and those of others; bounded. */
@@ -232,9 +252,12 @@ void th_gossip_line(th_exchange *ex, th_peer *peer, th_arena *arena, th_str *ret
     for (size_t i = 0; i < ex->peer_count && n < HEADS_IN_A_LINE; i++)
         if (ex->peers[i].state.head.size && strcmp(ex->peers[i].code, peer->code) != 0)
             heads[n++] = ex->peers[i].state.head;
-    /* The peer's own head as we know it comes last: it learns of its own future after a restore. */
+    /* The peer's own head as we know it: it learns of its own future after a restore. */
     if (peer->state.head.size && n < HEADS_IN_A_LINE)
         heads[n++] = peer->state.head;
+    for (size_t i = 0; i < ex->peer_count && n < HEADS_IN_A_LINE; i++)
+        if (ex->peers[i].former.size && strcmp(ex->peers[i].code, peer->code) != 0)
+            heads[n++] = ex->peers[i].former;
     pthread_mutex_unlock(&ex->lock);
     th_buf_open(&buf, arena, 48 * 1024);
     th_pen pen = th_pen_on(&buf);
@@ -420,7 +443,13 @@ th_status th_gossip_open(th_exchange *ex, th_error *error)
             continue;
         int k = member_index(ex, member);
         th_peer *peer = k >= 0 ? &ex->peers[k] : NULL;
-        if (!peer || th_log_generation(th_str_of(newest.log)) < th_log_generation(th_str_of(peer->state.head.log)))
+        if (!peer)
+            continue;
+        int64_t generation = th_log_generation(th_str_of(newest.log)), ahead = th_log_generation(th_str_of(peer->state.head.log));
+        const th_head *older = generation < ahead ? &newest : &peer->state.head; /* rows are in the order of text, where 10 comes before 2 */
+        if (older->size && th_log_generation(th_str_of(older->log)) > th_log_generation(th_str_of(peer->former.log)))
+            peer->former = *older;
+        if (generation < ahead)
             continue;
         peer->state.head = newest;
         peer->verified = head_of_text(row[2].s, &arena, &verified) ? verified : newest;
