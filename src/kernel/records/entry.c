@@ -78,12 +78,14 @@ static void local_read(th_records *records, th_db *db, th_lookup **lookups, size
     }
 }
 
-static void outside_read(th_records *records, th_lookup *l, th_arena *arena)
+static bool outside_read(th_records *records, th_lookup *l, th_arena *arena)
 {
-    th_source_read(records, l, arena);
+    if (!th_source_read(records, l, arena))
+        return false;
     l->present = l->entry != NULL;
     if (!l->present)
         l->entry = l->reg->stand_in;
+    return true;
 }
 
 void th_lookups_read(th_records *records, th_db *db, th_lookup **lookups, size_t n, th_arena *arena)
@@ -91,12 +93,8 @@ void th_lookups_read(th_records *records, th_db *db, th_lookup **lookups, size_t
     th_lookup **local = th_alloc_array(arena, n, sizeof *local);
     size_t local_n = 0;
     for (size_t i = 0; local && i < n; i++) {
-        if (lookups[i]->status)
-            continue;
-        if (th_register_live(records, lookups[i]->reg).source == TH_SOURCE_LOCAL)
+        if (!lookups[i]->status && !outside_read(records, lookups[i], arena))
             local[local_n++] = lookups[i];
-        else
-            outside_read(records, lookups[i], arena);
     }
     if (local_n)
         local_read(records, db, local, local_n, arena);

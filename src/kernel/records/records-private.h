@@ -77,18 +77,8 @@ typedef struct th_register {
     /* under records->lock */
     int64_t version, entries, made_us;
     bool simulated;
-    th_source source;
-    /* Of an outside source; texts live as long as the records: prepared statements are cached by their text's address. */
-    const char *sql, *database_url, *url, *authorization;
-    th_store *database; /* NULL: away; tried again */
-    int64_t database_tried_us;
-    const th_json *columns; /* SQL: the field of each column; HTTP: register field → member, NULL = same names */
+    struct th_upstream *upstream; /* NULL = local */
 } th_register;
-
-typedef struct th_old_store {
-    th_store *store;
-    struct th_old_store *next;
-} th_old_store;
 
 typedef struct th_budget_slot {
     uint64_t who;
@@ -106,7 +96,6 @@ struct th_records {
     const th_json **datasets;
     size_t dataset_count;
     th_exchange *exchange;
-    th_old_store *old_stores; /* of sources that were configured anew */
     pthread_mutex_t lock;
     th_budget_slot *budget;
     _Atomic bool importing;
@@ -172,8 +161,11 @@ extern const uint8_t th_record_key_last[TH_RECORD_KEY]; /* all ones: nobody's */
 void th_lookups_read(th_records *records, th_db *db, th_lookup **lookups, size_t n, th_arena *arena);
 
 /* source.c */
-void th_source_read(th_records *records, th_lookup *lookup, th_arena *arena);
-TH_MUST_USE th_status th_sources_load(th_records *records, th_error *error);
+bool th_source_read(th_records *records, th_lookup *lookup, th_arena *arena); /* false, and nothing done: the register is local */
+TH_MUST_USE th_status th_sources_load(th_records *records, th_error *error); /* also again: what changed is taken over */
+th_source th_upstream_kind(const struct th_upstream *upstream);
+bool th_upstream_simulated(const struct th_upstream *upstream, bool otherwise); /* as it says, or as the local entries are */
+void th_upstream_release(struct th_upstream *upstream);
 
 /* verify.c */
 TH_MUST_USE th_status th_records_wanted(void *ctx, const th_message *message, th_arena *arena, th_wanted *ret_wanted, th_str *ret_id_number,

@@ -16,7 +16,7 @@ const char *th_records_schema(void)
 th_live th_register_live(th_records *records, th_register *reg)
 {
     pthread_mutex_lock(&records->lock);
-    th_live live = {reg->version, reg->made_us, reg->simulated, reg->source};
+    th_live live = {reg->version, reg->made_us, th_upstream_simulated(reg->upstream, reg->simulated), th_upstream_kind(reg->upstream)};
     pthread_mutex_unlock(&records->lock);
     return live;
 }
@@ -71,6 +71,8 @@ static th_status versions_load(th_records *records, th_error *error)
 th_status th_records_reload(th_records *records, th_error *error)
 {
     th_status status = versions_load(records, error);
+    if (!status)
+        status = th_sources_load(records, error);
     return status ? status : th_conflicts_load(records, error);
 }
 
@@ -138,10 +140,8 @@ void th_records_close(th_records *records)
         for (size_t k = 0; k < reg->field_count; k++)
             if (reg->fields[k].has_pattern)
                 regfree(&reg->fields[k].pattern);
-        th_store_close(reg->database);
+        th_upstream_release(reg->upstream);
     }
-    for (th_old_store *old = records->old_stores; old; old = old->next)
-        th_store_close(old->store);
     pthread_mutex_destroy(&records->lock);
     th_free(records->budget);
     th_free(records->conflicts);

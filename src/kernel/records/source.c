@@ -1,10 +1,65 @@
-/* source.c — registers that stay where they are: an existing SQL database behind a configured query, or an HTTP upstream. */
+/* source.c — registers that stay where they are: an existing SQL database behind a configured query, or an HTTP upstream.
+ *
+ * An upstream is immutable but for its connections; a register points at the one in force, and readers hold on to the one they began with
+ * when the configuration is read again. */
 #include "records-private.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { UPSTREAM_TIMEOUT_MS = 3000, AGAIN_US = 10 * 1000000 };
+enum { UPSTREAM_TIMEOUT_MS = 3000, AWAY_PAUSE_US = 1000000, AWAY_PAUSE_TIMES = 10, UPSTREAM_ARENA = 256 * 1024 };
+
+typedef struct th_upstream {
+    atomic_int references;
+    th_arena arena;
+    th_str json; /* as configured */
+    th_source kind;
+    bool simulated, says_simulated;
+    const char *database, *sql, *url, *authorization;
+    const th_json *columns; /* SQL: the field of each column of the query; HTTP: register field → member, NULL = same names */
+    pthread_mutex_t lock;
+    th_store *store;     /* under lock; NULL = not connected yet, or away */
+    int64_t tried_us, pause_us; /* when connecting failed last, and how long it is then left alone */
+} th_upstream;
+
+th_source th_upstream_kind(const th_upstream *u)
+{
+    return u ? u->kind : TH_SOURCE_LOCAL;
+}
+
+bool th_upstream_simulated(const th_upstream *u, bool otherwise)
+{
+    return u && u->says_simulated ? u->simulated : otherwise;
+}
+
+void th_upstream_release(th_upstream *u)
+{
+    if (!u || atomic_fetch_sub(&u->references, 1) != 1)
+        return;
+    th_store_close(u->store); /* before the texts of its statements go */
+    pthread_mutex_destroy(&u->lock);
+    th_arena_close(&u->arena);
+    th_free(u);
+}
+
+static th_upstream *upstream_hold(th_records *records, th_register *reg)
+{
+    pthread_mutex_lock(&records->lock);
+    th_upstream *u = reg->upstream;
+    if (u)
+        atomic_fetch_add(&u->references, 1);
+    pthread_mutex_unlock(&records->lock);
+    return u;
+}
+
+static void upstream_install(th_records *records, th_register *reg, th_upstream *u)
+{
+    pthread_mutex_lock(&records->lock);
+    th_upstream *old = reg->upstream;
+    reg->upstream = u;
+    pthread_mutex_unlock(&records->lock);
+    th_upstream_release(old);
+}
 
 /* ---- what they say, in the form that entries of our own have ---- */
 
@@ -39,65 +94,64 @@ static th_str text_of(th_arena *arena, th_value value)
     return value.type == TH_VALUE_TEXT ? value.s : (th_str){NULL, 0};
 }
 
-/* The register's database; one that was away when the node started is tried again once in a while. */
-static th_status database_of(th_records *records, th_register *reg, th_store **ret_store)
+/* ---- reading ---- */
+
+/* A database that is away is tried again with the questions that come, after a second, or ten times as long as it took to learn that it is away:
+ * those who ask meanwhile wait for the one who tries. */
+static th_status upstream_connect(th_records *records, th_upstream *u, th_store **ret_store, th_error *error)
 {
-    int64_t now = th_now_us(records->options.env);
-    pthread_mutex_lock(&records->lock);
-    bool again = !reg->database && reg->database_url && now - reg->database_tried_us >= AGAIN_US;
-    if (again)
-        reg->database_tried_us = now;
-    *ret_store = reg->database;
-    const char *url = reg->database_url;
-    pthread_mutex_unlock(&records->lock);
-    th_store *opened = NULL;
-    if (again && th_store_open(url, NULL, &opened, NULL) == TH_OK) {
-        pthread_mutex_lock(&records->lock);
-        if (!reg->database && reg->database_url == url) {
-            reg->database = opened;
-            opened = NULL;
-        }
-        *ret_store = reg->database;
-        pthread_mutex_unlock(&records->lock);
-        th_store_close(opened);
+    th_status status = TH_OK;
+    pthread_mutex_lock(&u->lock);
+    int64_t now = th_now_us(records->options.env), since = now - u->tried_us;
+    if (!u->store && since >= 0 && since < u->pause_us) {
+        status = th_fail(error, TH_UNAVAILABLE, "source-away", "登记库所在的数据库暂时无法连接", "The register's database is away");
+    } else if (!u->store && th_store_open(u->database, NULL, &u->store, error)) {
+        int64_t took = th_now_us(records->options.env) - now;
+        u->pause_us = took > AWAY_PAUSE_US / AWAY_PAUSE_TIMES ? took * AWAY_PAUSE_TIMES : AWAY_PAUSE_US;
+        u->tried_us = now + took;
+        status = TH_UNAVAILABLE;
     }
-    return *ret_store ? TH_OK : TH_UNAVAILABLE;
+    *ret_store = u->store;
+    pthread_mutex_unlock(&u->lock);
+    return status;
 }
 
-/* Columns arrive in the order of the query; "columns" of the configuration names the register's field of each. */
-static void sql_read(th_records *records, th_lookup *l, th_arena *arena)
+/* Columns arrive in the order of the query. */
+static th_status columns_take(const th_upstream *u, const th_rows *rows, th_lookup *l, th_arena *arena)
+{
+    th_buf buf;
+    const th_value *row = th_row(rows, 0);
+    th_buf_open(&buf, arena, TH_ENTRY_JSON_MAX);
+    th_pen pen = th_pen_on(&buf);
+    th_pen_object(&pen);
+    size_t i = 0;
+    for (const th_json *c = th_json_first(u->columns); c; c = th_json_next(u->columns, c), i++)
+        value_write(l, &pen, th_field_find(l->reg, c->text), text_of(arena, row[i]), arena);
+    th_pen_end(&pen, '}');
+    return th_buf_ok(&buf) ? th_json_parse(th_buf_view(&buf), arena, &l->entry, NULL) : TH_TOO_LARGE;
+}
+
+static th_status sql_ask(th_records *records, th_upstream *u, th_lookup *l, th_arena *arena, th_error *error)
 {
     th_store *store;
     th_db *db;
     th_rows rows;
     th_value values[TH_REGISTER_KEYS_MAX];
-    th_buf buf;
     for (size_t i = 0; i < l->reg->key_count; i++)
         values[i] = th_v_text(l->keys[i]);
-    l->status = database_of(records, l->reg, &store);
-    if (!l->status)
-        l->status = th_store_acquire(store, &db, NULL);
-    if (l->status)
-        return;
-    l->status = th_db_select(db, l->reg->sql, values, l->reg->key_count, arena, &rows, NULL);
+    th_status status = upstream_connect(records, u, &store, error);
+    if (!status)
+        status = th_store_acquire(store, &db, error);
+    if (status)
+        return status;
+    status = th_db_select(db, u->sql, values, l->reg->key_count, arena, &rows, error);
     th_store_release(store, db);
-    if (l->status || !rows.n) {
-        l->status = l->status ? TH_UNAVAILABLE : TH_OK;
-        return;
-    }
-    if ((size_t)rows.columns != l->reg->columns->count) {
-        th_log(TH_LOG_WARN, "source-columns", "why", "the query does not give as many columns as its configuration names", NULL);
-        l->status = TH_UNAVAILABLE;
-        return;
-    }
-    th_buf_open(&buf, arena, TH_ENTRY_JSON_MAX);
-    th_pen pen = th_pen_on(&buf);
-    th_pen_object(&pen);
-    size_t i = 0;
-    for (const th_json *c = th_json_first(l->reg->columns); c; c = th_json_next(l->reg->columns, c), i++)
-        value_write(l, &pen, th_field_find(l->reg, c->text), text_of(arena, th_row(&rows, 0)[i]), arena);
-    th_pen_end(&pen, '}');
-    l->status = th_buf_ok(&buf) ? th_json_parse(th_buf_view(&buf), arena, &l->entry, NULL) : TH_TOO_LARGE;
+    if (status || !rows.n)
+        return status;
+    if ((size_t)rows.columns != u->columns->count)
+        return th_failf(error, TH_UNAVAILABLE, "source-columns", "查询给出 %d 列，配置写明 %u 列", "The query gives %d columns, the configuration names %u",
+                        rows.columns, (unsigned)u->columns->count);
+    return columns_take(u, &rows, l, arena);
 }
 
 /* Key values go into the address percent-encoded, byte by byte. */
@@ -113,9 +167,9 @@ static void percent(th_buf *buf, th_str text)
     }
 }
 
-static void url_make(const th_lookup *l, th_buf *buf)
+static void url_make(const th_upstream *u, const th_lookup *l, th_buf *buf)
 {
-    for (const char *p = l->reg->url; *p;) {
+    for (const char *p = u->url; *p;) {
         const char *open = strchr(p, '{'), *close = open ? strchr(open, '}') : NULL;
         if (!close) {
             th_buf_text(buf, p);
@@ -131,17 +185,15 @@ static void url_make(const th_lookup *l, th_buf *buf)
 }
 
 /* Members have the names of the register's fields, or those that "columns" of the configuration gives them. */
-static th_status answer_take(th_lookup *l, const th_json *said, th_arena *arena)
+static th_status answer_take(const th_upstream *u, const th_json *said, th_lookup *l, th_arena *arena)
 {
     th_buf buf;
-    if (said->type != TH_JSON_OBJECT)
-        return TH_UNAVAILABLE;
     th_buf_open(&buf, arena, TH_ENTRY_JSON_MAX);
     th_pen pen = th_pen_on(&buf);
     th_pen_object(&pen);
     for (size_t i = 0; i < l->reg->field_count; i++) {
         const th_field *f = &l->reg->fields[i];
-        const th_json *column = l->reg->columns ? th_json_get_str(l->reg->columns, f->name) : NULL;
+        const th_json *column = u->columns ? th_json_get_str(u->columns, f->name) : NULL;
         const th_json *value = th_json_get_str(said, column ? column->text : f->name);
         if (value && (value->type == TH_JSON_STRING || value->type == TH_JSON_NUMBER))
             value_write(l, &pen, f, value->text, arena);
@@ -150,146 +202,133 @@ static th_status answer_take(th_lookup *l, const th_json *said, th_arena *arena)
     return th_buf_ok(&buf) ? th_json_parse(th_buf_view(&buf), arena, &l->entry, NULL) : TH_TOO_LARGE;
 }
 
-static void http_read(th_records *records, th_lookup *l, th_arena *arena)
+static th_status http_ask(th_records *records, th_upstream *u, th_lookup *l, th_arena *arena, th_error *error)
 {
     th_buf buf;
     th_str body;
-    th_error error = {0};
     const th_json *said;
-    if (!records->options.http_get) {
-        l->status = TH_UNAVAILABLE;
-        return;
-    }
+    if (!records->options.http_get)
+        return TH_UNAVAILABLE;
     th_buf_open(&buf, arena, 2048);
-    url_make(l, &buf);
+    url_make(u, l, &buf);
     th_buf_char(&buf, 0);
-    l->status = !th_buf_ok(&buf) ? TH_TOO_LARGE
-                                 : records->options.http_get(records->options.http_ctx, buf.p, l->reg->authorization, UPSTREAM_TIMEOUT_MS,
-                                                             arena, &body, &error);
-    if (l->status == TH_NOT_FOUND) {
-        l->status = TH_OK;
-        return;
-    }
-    if (!l->status)
-        l->status = th_json_parse(body, arena, &said, &error);
-    if (!l->status)
-        l->status = answer_take(l, said, arena);
-    if (l->status) {
-        l->entry = NULL;
-        l->status = TH_UNAVAILABLE;
-    }
+    if (!th_buf_ok(&buf))
+        return TH_TOO_LARGE;
+    th_status status = records->options.http_get(records->options.http_ctx, buf.p, u->authorization, UPSTREAM_TIMEOUT_MS, arena, &body, error);
+    if (status == TH_NOT_FOUND)
+        return TH_OK;
+    if (!status)
+        status = th_json_parse(body, arena, &said, error);
+    if (!status && said->type != TH_JSON_OBJECT)
+        status = th_fail(error, TH_UNAVAILABLE, "source-answer", "上游的答复不是对象", "The upstream's answer is no object");
+    return status ? status : answer_take(u, said, l, arena);
 }
 
-void th_source_read(th_records *records, th_lookup *l, th_arena *arena)
+bool th_source_read(th_records *records, th_lookup *l, th_arena *arena)
 {
-    if (th_register_live(records, l->reg).source == TH_SOURCE_SQL)
-        sql_read(records, l, arena);
-    else
-        http_read(records, l, arena);
+    th_error error = {0};
+    th_upstream *u = upstream_hold(records, l->reg);
+    if (!u)
+        return false;
+    l->status = u->kind == TH_SOURCE_SQL ? sql_ask(records, u, l, arena, &error) : http_ask(records, u, l, arena, &error);
+    if (l->status) {
+        th_log(TH_LOG_WARN, "source-unavailable", "type", error.type, "en", error.en, NULL);
+        l->status = TH_UNAVAILABLE;
+    }
+    th_upstream_release(u);
+    return true;
 }
 
 /* ---- configuration ---- */
 
-/* What is replaced stays until the end: a read that is under way goes on with it. */
-static void old_keep(th_records *records, th_register *reg)
+static const char *text_kept(th_upstream *u, th_str text)
 {
-    if (!reg->database)
-        return;
-    th_old_store *old = th_alloc(&records->arena, sizeof *old);
-    if (!old)
-        return; /* the process ends with it */
-    *old = (th_old_store){reg->database, records->old_stores};
-    records->old_stores = old;
-    reg->database = NULL;
+    return th_strf(&u->arena, "%.*s", TH_FMT(text)).p;
 }
 
-static th_status sql_open(th_records *records, th_register *reg, const th_json *root, th_error *error)
+static th_status sql_read(th_upstream *u, const th_register *reg, const th_json *root, th_error *error)
 {
     th_str database, query;
-    const th_json *columns;
     if (!th_json_want_str(root, "", "database", 400, &database, error) || !th_json_want_str(root, "", "verify_query", 2000, &query, error) ||
-        !th_json_want_array(root, "", "columns", TH_REGISTER_FIELDS_MAX, &columns, error))
+        !th_json_want_array(root, "", "columns", TH_REGISTER_FIELDS_MAX, &u->columns, error))
         return TH_INVALID;
-    for (const th_json *c = th_json_first(columns); c; c = th_json_next(columns, c))
+    for (const th_json *c = th_json_first(u->columns); c; c = th_json_next(u->columns, c))
         if (c->type != TH_JSON_STRING || !th_field_find(reg, c->text))
             return th_fail_field(error, "/columns", "field", "其中有登记簿没有的字段", "Names a field that the register does not have");
-    th_str url = th_str_keep(&records->arena, database), sql = th_str_keep(&records->arena, query);
-    th_store *store = NULL;
-    th_status status = url.p && sql.p ? th_store_open(url.p, NULL, &store, error) : TH_NO_MEMORY;
-    pthread_mutex_lock(&records->lock);
-    if (status == TH_OK || !reg->sql) { /* when the node starts, a database that is away is configured all the same */
-        old_keep(records, reg);
-        reg->sql = sql.p;
-        reg->database = store;
-        reg->database_url = url.p;
-        reg->database_tried_us = th_now_us(records->options.env);
-        reg->columns = columns;
-    }
-    if (status == TH_OK)
-        reg->source = TH_SOURCE_SQL;
-    pthread_mutex_unlock(&records->lock);
-    return status;
+    /* Somebody waits for the answer: a query that hangs must not hold the node's threads. */
+    bool bare = th_str_starts(database, "sqlite:") || memmem(database.p, database.n, "options=", 8), asks = memchr(database.p, '?', database.n) != NULL;
+    u->database = bare ? text_kept(u, database)
+                       : th_strf(&u->arena, "%.*s%soptions=-c%%20statement_timeout%%3D%d", TH_FMT(database), asks ? "&" : "?", UPSTREAM_TIMEOUT_MS).p;
+    u->sql = text_kept(u, query);
+    u->kind = TH_SOURCE_SQL;
+    return u->database && u->sql ? TH_OK : TH_NO_MEMORY;
 }
 
-static bool url_allowed(th_str url)
+/* Plain HTTP to this machine only: an upstream beside the node, or its TLS proxy. */
+static bool url_ok(th_str url)
 {
-    static const char local[] = "http://127.0.0.1";
-    if (th_str_starts(url, "https://"))
-        return true;
-    return th_str_starts(url, local) && url.n > sizeof local && (url.p[sizeof local - 1] == ':' || url.p[sizeof local - 1] == '/');
+    static const char here[] = "http://127.0.0.1";
+    size_t n = sizeof here - 1;
+    return th_str_starts(url, "https://") || (th_str_starts(url, here) && url.n > n && (url.p[n] == ':' || url.p[n] == '/'));
 }
 
-static th_status http_open(th_records *records, th_register *reg, const th_json *root, th_error *error)
+static th_status http_read(th_upstream *u, const th_register *reg, const th_json *root, th_error *error)
 {
-    th_str url;
-    const th_json *columns = th_json_get(root, "columns");
+    th_str url, authorization = th_json_str(root, "authorization");
     if (!th_json_want_str(root, "", "url", 600, &url, error))
         return TH_INVALID;
-    if (!url_allowed(url))
+    if (!url_ok(url))
         return th_fail_field(error, "/url", "url", "须为 https:// 地址", "Must be an https:// address");
-    for (const th_json *c = th_json_first(columns); c; c = th_json_next(columns, c))
-        if (columns->type != TH_JSON_OBJECT || c->type != TH_JSON_STRING || !th_field_find(reg, c->key))
+    u->columns = th_json_get(root, "columns");
+    for (const th_json *c = th_json_first(u->columns); c; c = th_json_next(u->columns, c))
+        if (u->columns->type != TH_JSON_OBJECT || c->type != TH_JSON_STRING || !th_field_find(reg, c->key))
             return th_fail_field(error, "/columns", "field", "其中有登记簿没有的字段", "Names a field that the register does not have");
-    th_str kept = th_str_keep(&records->arena, url), authorization = th_json_str(root, "authorization");
-    if (authorization.p)
-        authorization = th_str_keep(&records->arena, authorization);
-    if (!kept.p)
-        return TH_NO_MEMORY;
-    pthread_mutex_lock(&records->lock);
-    reg->url = kept.p;
-    reg->authorization = authorization.p;
-    reg->columns = columns;
-    reg->source = TH_SOURCE_HTTP;
-    pthread_mutex_unlock(&records->lock);
-    return TH_OK;
+    u->url = text_kept(u, url);
+    u->authorization = authorization.p ? text_kept(u, authorization) : NULL;
+    u->kind = TH_SOURCE_HTTP;
+    return u->url ? TH_OK : TH_NO_MEMORY;
 }
 
-static th_status source_open(th_records *records, th_str json, th_register **ret_reg, th_error *error)
+static th_status source_read(th_upstream *u, th_records *records, th_register **ret_reg, th_error *error)
 {
     static const char *const allowed[] = {"register", "source", "database", "verify_query", "columns", "url", "authorization", "simulated", NULL};
     const th_json *root;
-    th_str name, source, kept = th_str_keep(&records->arena, json);
-    th_status status = kept.p ? th_json_parse(kept, &records->arena, &root, error) : TH_NO_MEMORY;
+    th_str name, source;
+    th_status status = th_json_parse(u->json, &u->arena, &root, error);
     if (status)
         return status;
     if (!th_json_only(root, "", allowed, error) || !th_json_want_str(root, "", "register", 64, &name, error) ||
         !th_json_want_str(root, "", "source", 10, &source, error))
         return TH_INVALID;
-    th_register *reg = th_register_find(records, name);
-    if (!reg)
+    *ret_reg = th_register_find(records, name);
+    if (!*ret_reg)
         return th_fail_field(error, "/register", "no-register", "没有这个登记簿", "There is no such register");
-    *ret_reg = reg;
-    if (th_str_is(source, "local")) {
-        reg->source = TH_SOURCE_LOCAL;
+    u->says_simulated = th_json_get(root, "simulated") != NULL;
+    u->simulated = th_json_bool(root, "simulated", false);
+    if (th_str_is(source, "local"))
         return TH_OK;
-    }
-    if (th_json_get(root, "simulated"))
-        reg->simulated = th_json_bool(root, "simulated", false);
     if (th_str_is(source, "sql"))
-        return sql_open(records, reg, root, error);
+        return sql_read(u, *ret_reg, root, error);
     if (th_str_is(source, "http"))
-        return http_open(records, reg, root, error);
+        return http_read(u, *ret_reg, root, error);
     return th_fail_field(error, "/source", "enum", "须为 local、sql 或 http", "Must be local, sql or http");
+}
+
+/* *ret_upstream stays NULL for "local". */
+static th_status source_make(th_records *records, th_str json, th_register **ret_reg, th_upstream **ret_upstream, th_error *error)
+{
+    th_upstream *u = th_new(sizeof *u);
+    if (!u)
+        return th_fail(error, TH_NO_MEMORY, "no-memory", "内存不足", "Out of memory");
+    atomic_init(&u->references, 1);
+    pthread_mutex_init(&u->lock, NULL);
+    th_arena_open(&u->arena, UPSTREAM_ARENA);
+    u->json = th_str_keep(&u->arena, json);
+    th_status status = u->json.p ? source_read(u, records, ret_reg, error) : TH_TOO_LARGE;
+    *ret_upstream = status || u->kind == TH_SOURCE_LOCAL ? NULL : u;
+    if (!*ret_upstream)
+        th_upstream_release(u);
+    return status;
 }
 
 typedef struct source_write {
@@ -304,35 +343,60 @@ static th_status source_apply(void *ctx, th_db *db, th_error *error)
                       values, 2, NULL, error);
 }
 
+/* Whoever sets a source is there to hear that its database does not answer. */
 th_status th_records_source_set(th_records *records, th_str json, th_error *error)
 {
-    th_register *reg;
+    th_register *reg = NULL;
+    th_upstream *u = NULL;
+    th_store *store;
     th_error own = {0};
-    th_status status = source_open(records, json, &reg, error ? error : &own);
+    error = error ? error : &own;
+    th_status status = source_make(records, json, &reg, &u, error);
+    if (!status && u && u->kind == TH_SOURCE_SQL)
+        status = upstream_connect(records, u, &store, error);
+    source_write write = {.json = json};
+    if (!status) {
+        write.name = reg->name;
+        status = th_records_write(records, source_apply, &write, error);
+    }
     if (status)
-        return status;
-    source_write write = {reg->name, json};
-    return th_records_write(records, source_apply, &write, error);
+        th_upstream_release(u);
+    else
+        upstream_install(records, reg, u);
+    return status;
+}
+
+static void source_take(th_records *records, th_str json)
+{
+    th_register *reg = NULL;
+    th_upstream *u = NULL, *known;
+    th_error why = {0};
+    if (source_make(records, json, &reg, &u, &why)) {
+        th_log(TH_LOG_WARN, "source-refused", "type", why.type, "en", why.field_count ? why.fields[0].en : why.en, NULL);
+        return;
+    }
+    known = upstream_hold(records, reg);
+    bool same = known && u && th_str_eq(known->json, u->json); /* its connections are kept */
+    th_upstream_release(known);
+    if (same)
+        th_upstream_release(u);
+    else
+        upstream_install(records, reg, u);
 }
 
 th_status th_sources_load(th_records *records, th_error *error)
 {
     th_db *db;
     th_rows rows;
+    th_arena arena;
     th_status status = th_store_acquire(records->options.store, &db, error);
     if (status)
         return status;
-    status = th_db_select(db, "SELECT register, json FROM records_source ORDER BY register", NULL, 0, &records->arena, &rows, error);
+    th_arena_open(&arena, 4u << 20);
+    status = th_db_select(db, "SELECT register, json FROM records_source ORDER BY register", NULL, 0, &arena, &rows, error);
     th_store_release(records->options.store, db);
-    for (size_t i = 0; !status && i < rows.n; i++) {
-        th_register *reg = NULL;
-        th_error why = {0};
-        /* A database that is away does not keep the node from starting: its register answers that it is unavailable. */
-        if (source_open(records, th_row(&rows, i)[1].s, &reg, &why)) {
-            th_log(TH_LOG_WARN, "source-unavailable", "type", why.type, "en", why.en, NULL);
-            if (reg && reg->sql)
-                reg->source = TH_SOURCE_SQL;
-        }
-    }
+    for (size_t i = 0; !status && i < rows.n; i++)
+        source_take(records, th_row(&rows, i)[1].s);
+    th_arena_close(&arena);
     return status;
 }

@@ -71,7 +71,9 @@ static th_status connect(th_store *store, bool writer, th_db **ret_db, th_error 
         return th_fail(error, TH_NO_MEMORY, "no-memory", "内存不足", "Out of memory");
     d->base.store = store;
     d->base.writer = writer;
-    d->conn = PQconnectdb(store->url);
+    /* The URL's own words go last and count; without them a server that does not answer is given up after a while. */
+    const char *keywords[] = {"connect_timeout", "dbname", NULL}, *values[] = {"5", store->url, NULL};
+    d->conn = PQconnectdbParams(keywords, values, 1);
     if (PQstatus(d->conn) != CONNECTION_OK) {
         th_failf(error, TH_UNAVAILABLE, "store-open", "无法连接数据库：%s", "Cannot connect to the database: %s",
                  PQerrorMessage(d->conn));
