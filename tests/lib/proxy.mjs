@@ -36,7 +36,6 @@ export class Proxy {
     this.rules = {} // by caller's code or '*': {delay: ms, hold: true (bytes vanish), holdAnswers: true (those of the node do), reset: true (connections are refused)}
     this.pairs = new Set()
     this.connections = 0
-    this.attempts = [] // [when, caller]
   }
   open() {
     this.server = net.createServer((socket) => this.#accept(socket))
@@ -52,26 +51,31 @@ export class Proxy {
   rule(code) {
     return { ...this.rules['*'], ...this.rules[code] }
   }
+  /* Finding out who calls is dear: only done while there are rules for somebody, or when somebody asks. */
   #accept(socket) {
-    const caller = this.#caller(socket)
-    this.attempts.push([Date.now(), caller])
+    let known
+    const who = () => (known ??= this.#caller(socket))
+    const rule = () => (Object.keys(this.rules).some((code) => code !== '*') ? this.rule(who()) : (this.rules['*'] ?? {}))
     socket.on('error', () => {})
-    if (this.rule(caller).reset) return reset(socket)
+    if (rule().reset) return reset(socket)
     const onward = net.connect(this.target, '127.0.0.1')
-    const pair = { caller, socket, onward }
+    const pair = { who, socket, onward }
     this.pairs.add(pair)
     this.connections++
+    const later = (act) => {
+      const { delay } = rule()
+      if (delay) setTimeout(act, delay)
+      else act()
+    }
     const pass = (from, to) => {
       from.on('data', (bytes) => {
-        const { hold, holdAnswers, delay } = this.rule(caller)
-        if (hold || (holdAnswers && from === onward)) return
-        if (delay) setTimeout(() => to.destroyed || to.write(bytes), delay)
-        else to.write(bytes)
+        const { hold, holdAnswers } = rule()
+        if (!hold && !(holdAnswers && from === onward)) later(() => to.destroyed || to.write(bytes))
       })
-      from.on('end', () => to.end())
+      from.on('end', () => later(() => to.end()))
       from.on('error', () => to.destroy())
       from.on('close', () => {
-        to.destroy()
+        later(() => to.destroy())
         this.pairs.delete(pair)
       })
     }
@@ -81,7 +85,7 @@ export class Proxy {
   /* Connections of `caller` (of everybody without) break at once. */
   drop(caller) {
     for (const pair of this.pairs)
-      if (!caller || pair.caller === caller) {
+      if (!caller || pair.who() === caller) {
         reset(pair.socket)
         reset(pair.onward)
       }
