@@ -38,6 +38,8 @@ struct th_cases {
     char basis[2 * TH_HASH_SIZE + 1];  /* of the calendar and the clock's rules */
     char recounted_to[TH_ID_TEXT];     /* the case that was counted again last; used by the tick alone */
     bool recounted;
+    struct th_asking *unkept; /* answers of registers that the store could not take yet; under lock */
+    size_t unkept_count;
 };
 
 /* One row of cases_case. */
@@ -101,6 +103,7 @@ void th_id_mask(th_str id_number, char ret_masked[24]);
 
 /* start.c, evidence.c, handover.c, act.c, request.c, consult.c, show.c */
 TH_MUST_USE th_status th_evidence_ask(th_cases *cases, th_str case_id, th_error *error);
+void th_evidence_drop(th_cases *cases); /* at the end: answers that were never kept; the next start asks again */
 TH_MUST_USE th_status th_handover_when_ready(th_cases *cases, th_db *db, const char *case_id, th_error *error);
 TH_MUST_USE th_status th_case_submitted_apply(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer,
                                               th_error *error);

@@ -83,6 +83,7 @@ void th_cases_close(th_cases *cases)
         return;
     if (cases->topic)
         th_topic_close(cases->topic);
+    th_evidence_drop(cases);
     th_arena_close(&cases->arena);
     pthread_mutex_destroy(&cases->lock);
     th_free(cases);

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-enum { EVIDENCE_MAX = 16, RETRY_S = 3, DEADLINE_S = 8, UNREACHABLE_AFTER = 1000 };
+enum { EVIDENCE_MAX = 16, RETRY_S = 3, DEADLINE_S = 8, UNREACHABLE_AFTER = 1000, UNKEPT_MAX = 256 };
 
-typedef struct asking {
+typedef struct th_asking {
     th_ask ask;
     th_change change;
     th_arena arena;
@@ -14,6 +14,7 @@ typedef struct asking {
     char case_id[TH_ID_TEXT];
     th_str evidence, event_json;
     bool is_event; /* the answer became an event of the case */
+    struct th_asking *next; /* of those that the store could not take */
 } asking;
 
 /* {"id_number":"$id_number","name":"$name","certificate":"certificate_number"}: $ names the applicant's own, others form fields. */
@@ -119,16 +120,67 @@ static th_status answer_apply(th_change *change, th_db *db, th_error *error)
     return status;
 }
 
+static void asking_free(asking *a)
+{
+    th_arena_close(&a->arena);
+    th_free(a);
+}
+
+/* The store could not take it, full or failing at the moment: the answer is kept for the next tick. Asking again would be another look. */
+static bool unkept_put(asking *a, th_status status)
+{
+    th_cases *cases = a->cases;
+    if (status != TH_IO && status != TH_NO_SPACE && status != TH_BUSY)
+        return false;
+    pthread_mutex_lock(&cases->lock);
+    bool room = cases->unkept_count < UNKEPT_MAX;
+    if (room) {
+        a->next = cases->unkept;
+        cases->unkept = a;
+        cases->unkept_count++;
+    }
+    pthread_mutex_unlock(&cases->lock);
+    return room;
+}
+
+static asking *unkept_take(th_cases *cases)
+{
+    pthread_mutex_lock(&cases->lock);
+    asking *all = cases->unkept;
+    cases->unkept = NULL;
+    cases->unkept_count = 0;
+    pthread_mutex_unlock(&cases->lock);
+    return all;
+}
+
+void th_evidence_drop(th_cases *cases)
+{
+    for (asking *a = unkept_take(cases), *next; a; a = next) {
+        next = a->next;
+        asking_free(a);
+    }
+}
+
 static void answer_reply(th_change *change, th_status status, const th_error *error)
 {
     asking *a = change->ctx;
     (void)error;
+    if (status && unkept_put(a, status))
+        return;
     if (status)
         th_log(TH_LOG_ERROR, "evidence-not-kept", "status", th_status_name(status), NULL);
     else if (a->is_event)
         th_case_told(a->cases, th_str_of(a->case_id), a->event_json);
-    th_arena_close(&a->arena);
-    th_free(a);
+    asking_free(a);
+}
+
+static void unkept_again(th_cases *cases)
+{
+    for (asking *a = unkept_take(cases), *next; a; a = next) {
+        next = a->next;
+        if (th_writer_submit(cases->writer, &a->change))
+            answer_reply(&a->change, TH_BUSY, NULL);
+    }
 }
 
 static void asked_done(th_ask *ask)
@@ -138,7 +190,7 @@ static void asked_done(th_ask *ask)
     a->change = (th_change){.apply = answer_apply, .reply = answer_reply, .ctx = a};
     th_status status = th_writer_submit(a->cases->writer, &a->change);
     if (status)
-        answer_reply(&a->change, status, NULL); /* still waiting in the store: the tick asks again */
+        answer_reply(&a->change, status, NULL);
 }
 
 /* ---- asking ---- */
@@ -279,6 +331,7 @@ void th_cases_tick(th_cases *cases)
     th_case_recount_tick(cases);
     th_case_timers_tick(cases);
     th_material_tick(cases);
+    unkept_again(cases);
     th_db *db;
     th_arena arena;
     th_rows rows = {0};
