@@ -149,6 +149,8 @@ static size_t batch_run(th_writer *w, th_change *batch, size_t n)
     pthread_mutex_lock(&w->lock);
     w->stats.batches++;
     w->stats.changes += n;
+    for (const th_change *c = batch; c; c = c->next)
+        w->stats.failed += status || c->status ? 1 : 0;
     if (n > w->stats.largest_batch)
         w->stats.largest_batch = n;
     w->stats.last_commit_us = th_now_us(&w->env) - from;
@@ -157,8 +159,6 @@ static size_t batch_run(th_writer *w, th_change *batch, size_t n)
         next = c->next; /* reply may free the change */
         th_status outcome = status ? status : c->status;
         const th_error *why = status ? &error : c->error;
-        if (outcome)
-            w->stats.failed++;
         if (c->reply)
             c->reply(c, outcome, why);
     }
