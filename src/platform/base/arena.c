@@ -5,6 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Under AddressSanitizer what nobody was given is out of bounds, and a gap follows each piece: overruns inside a block are found too. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WATCHED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(WATCHED)
+#include <sanitizer/asan_interface.h>
+#define GIVEN(p, n) __asan_unpoison_memory_region(p, n)
+#define NOT_GIVEN(p, n) __asan_poison_memory_region(p, n)
+enum { GAP = 16 };
+#else
+#define GIVEN(p, n) ((void)0)
+#define NOT_GIVEN(p, n) ((void)0)
+enum { GAP = 0 };
+#endif
+
 enum { FIRST_BLOCK = 8 * 1024, ALIGNMENT = 16, BLOCK_MAX = 8 * 1024 * 1024 };
 
 struct th_arena_block {
@@ -38,20 +55,21 @@ static bool block_add(th_arena *arena, size_t n)
     arena->used += size;
     arena->at = block->bytes;
     arena->end = block->bytes + size;
+    NOT_GIVEN(block->bytes, size);
     return true;
+}
+
+/* What a piece of `n` bytes takes; less than `n` when that is more than there can be. */
+static size_t taken_by(size_t n)
+{
+    return ((n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1)) + GAP;
 }
 
 /* Nothing takes the least room there is, so that NULL always and only means that there is no more. */
 void *th_alloc(th_arena *arena, size_t n)
 {
-    size_t rounded = n ? (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1) : ALIGNMENT;
-    if (rounded < n)
-        return NULL;
-    if (rounded > (size_t)(arena->end - arena->at) && !block_add(arena, rounded))
-        return NULL;
-    void *p = arena->at;
-    arena->at += rounded;
-    return memset(p, 0, rounded);
+    void *p = th_arena_room(arena, n ? n : 1);
+    return p ? memset(p, 0, n) : NULL;
 }
 
 void *th_alloc_array(th_arena *arena, size_t count, size_t size)
@@ -65,20 +83,22 @@ bool th_arena_grow(th_arena *arena, void *last, size_t old, size_t n);
 
 void *th_arena_room(th_arena *arena, size_t n)
 {
-    size_t rounded = (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-    if (rounded < n || (rounded > (size_t)(arena->end - arena->at) && !block_add(arena, rounded)))
+    size_t taken = taken_by(n);
+    if (taken < n || (taken > (size_t)(arena->end - arena->at) && !block_add(arena, taken)))
         return NULL;
     void *p = arena->at;
-    arena->at += rounded;
+    arena->at += taken;
+    GIVEN(p, n);
     return p;
 }
 
 bool th_arena_grow(th_arena *arena, void *last, size_t old, size_t n)
 {
-    size_t before = (old + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1), after = (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    size_t before = taken_by(old), after = taken_by(n);
     if (!last || (char *)last + before != arena->at || after < n || after - before > (size_t)(arena->end - arena->at))
         return false;
     arena->at += after - before;
+    GIVEN(last, n);
     return true;
 }
 
@@ -100,6 +120,7 @@ void th_arena_reset(th_arena *arena)
     arena->at = arena->blocks->bytes;
     arena->end = arena->at + arena->blocks->size;
     arena->used = arena->blocks->size;
+    NOT_GIVEN(arena->at, arena->blocks->size);
 }
 
 void th_arena_close(th_arena *arena)
