@@ -42,6 +42,7 @@ th_status th_people_open(const th_people_options *options, th_people **ret_peopl
     if (!people)
         return th_fail(error, TH_NO_MEMORY, "no-memory", "内存不足", "Out of memory");
     people->options = *options;
+    pthread_mutex_init(&people->late_lock, NULL);
     snprintf(people->cookie, sizeof people->cookie, "tonghui-%s", options->cookie_suffix);
     th_uuid7(options->env, people->boot);
     people->keys = th_key_cache_open();
@@ -58,6 +59,8 @@ void th_people_close(th_people *people)
     if (people) {
         memset(people->options.secret, 0, sizeof people->options.secret);
         th_key_cache_close(people->keys);
+        th_free(people->late);
+        pthread_mutex_destroy(&people->late_lock);
     }
     th_free(people);
 }

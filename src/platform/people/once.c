@@ -1,12 +1,13 @@
 /* once.c — Idempotency-Key: a write that was sent twice happens once, and both senders hear the first answer.
  *
  * The key is claimed in a commit of its own before the handler runs; the answer is kept before it is sent. What dies in between leaves a claim
- * without an answer: whoever asks again is told that it may have happened, and nothing is done twice. Temporary failures give the key back. */
+ * without an answer: whoever asks again is told that it may have happened, and nothing is done twice. Temporary failures give the key back.
+ * What a full disk kept from being written then, the next claim writes. */
 #include "people-private.h"
 
 #include <string.h>
 
-enum { KEPT_HOURS = 24, ANSWER_MAX = 256 * 1024 };
+enum { KEPT_HOURS = 24, ANSWER_MAX = 256 * 1024, KEY_MAX = 128, LATE_MAX = 256 };
 
 typedef struct once {
     th_people *people;
@@ -14,8 +15,72 @@ typedef struct once {
     th_str key, content_type, answer;
     th_hash hash;
     bool is_new, give_back;
+    uint64_t late_to; /* late endings before this one were written with the claim */
     const th_value *known; /* hash, boot, status, content_type, answer */
 } once;
+
+/* ---- endings that the store could not take ---- */
+
+typedef struct th_once_late {
+    char account[TH_ID_TEXT], key[KEY_MAX + 1];
+    int64_t at_us; /* of the claim: the key may be claimed anew */
+    int status;
+    bool give_back;
+} th_once_late;
+
+static void late_add(th_people *people, const once *o)
+{
+    th_db *db;
+    const th_value *row;
+    th_value values[] = {th_v_text(o->rq->who.account), th_v_text(o->key)};
+    if (o->rq->who.account.n >= TH_ID_TEXT || th_store_acquire(people->options.store, &db, NULL))
+        return;
+    th_status status = th_db_one(db, "SELECT at FROM people_once WHERE account = ?1 AND key = ?2", values, 2, &o->rq->arena, &row, NULL);
+    th_store_release(people->options.store, db);
+    pthread_mutex_lock(&people->late_lock);
+    if (!people->late)
+        people->late = th_new(LATE_MAX * sizeof *people->late);
+    if (!status && people->late && people->late_count < LATE_MAX) {
+        th_once_late *l = &people->late[people->late_count++];
+        *l = (th_once_late){.at_us = row[0].i, .status = o->rq->status, .give_back = o->give_back};
+        memcpy(l->account, o->rq->who.account.p, o->rq->who.account.n);
+        memcpy(l->key, o->key.p, o->key.n);
+    }
+    pthread_mutex_unlock(&people->late_lock);
+}
+
+/* On the writer's thread. What was written already is not there any more under its time: nothing happens twice. */
+static th_status late_apply(once *o, th_db *db, th_error *error)
+{
+    th_people *people = o->people;
+    th_status status = TH_OK;
+    pthread_mutex_lock(&people->late_lock);
+    for (size_t i = 0; i < people->late_count && !status; i++) {
+        const th_once_late *l = &people->late[i];
+        th_value values[] = {th_v_text(th_str_of(l->account)), th_v_text(th_str_of(l->key)), th_v_int(l->at_us), th_v_int(l->status)};
+        status = l->give_back
+                     ? th_db_exec(db, "DELETE FROM people_once WHERE account = ?1 AND key = ?2 AND at = ?3 AND status IS NULL", values, 3, NULL, error)
+                     : th_db_exec(db, "UPDATE people_once SET status = ?4 WHERE account = ?1 AND key = ?2 AND at = ?3 AND status IS NULL", values, 4, NULL,
+                                  error);
+    }
+    o->late_to = people->late_first + people->late_count;
+    pthread_mutex_unlock(&people->late_lock);
+    return status;
+}
+
+static void late_forget(th_people *people, uint64_t to)
+{
+    pthread_mutex_lock(&people->late_lock);
+    size_t n = to > people->late_first ? (size_t)(to - people->late_first) : 0;
+    if (n) {
+        people->late_count -= n;
+        people->late_first = to;
+        memmove(people->late, people->late + n, people->late_count * sizeof *people->late);
+    }
+    pthread_mutex_unlock(&people->late_lock);
+}
+
+/* ---- the claim ---- */
 
 static th_hash request_hash(const th_request *rq)
 {
@@ -28,7 +93,9 @@ static th_status claim_apply(void *ctx, th_db *db, th_error *error)
     once *o = ctx;
     int64_t changed = 0, now = th_now_us(o->people->options.env);
     th_value old[] = {th_v_text(o->rq->who.account), th_v_int(now - KEPT_HOURS * TH_HOUR_US)};
-    th_status status = th_db_exec(db, "DELETE FROM people_once WHERE account = ?1 AND at < ?2", old, 2, NULL, error);
+    th_status status = late_apply(o, db, error);
+    if (!status)
+        status = th_db_exec(db, "DELETE FROM people_once WHERE account = ?1 AND at < ?2", old, 2, NULL, error);
     th_value values[] = {th_v_text(o->rq->who.account), th_v_text(o->key), th_v_blob(o->hash.b, TH_HASH_SIZE),
                          th_v_text(th_str_of(o->people->boot)), th_v_int(now)};
     if (!status)
@@ -73,7 +140,7 @@ static void answer_again(once *o)
 bool th_people_once_begin(void *ctx, th_request *rq, th_str key)
 {
     once o = {.people = ctx, .rq = rq, .key = key, .hash = request_hash(rq)};
-    bool ok = key.n >= 1 && key.n <= 128;
+    bool ok = key.n >= 1 && key.n <= KEY_MAX;
     for (size_t i = 0; ok && i < key.n; i++)
         ok = key.p[i] > ' ' && key.p[i] < 127;
     if (!ok) {
@@ -82,12 +149,16 @@ bool th_people_once_begin(void *ctx, th_request *rq, th_str key)
         return false;
     }
     th_status status = th_people_write(o.people, claim_apply, &o, &rq->error);
+    if (!status)
+        late_forget(o.people, o.late_to);
     if (status)
         (void)th_reply_problem(rq, status, NULL);
     else if (!o.is_new)
         answer_again(&o);
     return !status && o.is_new;
 }
+
+/* ---- the end ---- */
 
 static th_status end_apply(void *ctx, th_db *db, th_error *error)
 {
@@ -108,6 +179,8 @@ void th_people_once_end(void *ctx, th_request *rq, th_str key)
     if (!o.content_type.n)
         o.content_type = TH_STR("application/json");
     th_status status = th_people_write(o.people, end_apply, &o, &ignored);
-    if (status)
+    if (status) {
+        late_add(o.people, &o);
         th_log(TH_LOG_WARN, "idempotency-not-kept", "status", th_status_name(status), NULL);
+    }
 }

@@ -3,6 +3,8 @@
 #define TH_PEOPLE_PRIVATE_H
 #include "platform/people/people.h"
 
+#include <pthread.h>
+
 enum { TH_SESSION_HOURS = 12, TH_LOGIN_MAX = 64, TH_PASSWORD_MAX = 200, TH_LOCK_AFTER = 5 };
 
 typedef struct th_key_cache th_key_cache;
@@ -13,6 +15,10 @@ struct th_people {
     char boot[TH_ID_TEXT]; /* of this process */
     char cookie[40]; /* "tonghui-110000" */
     char nobody[TH_PASSWORD_HASH]; /* checked when there is no such login, so that time tells nothing */
+    pthread_mutex_t late_lock;
+    struct th_once_late *late; /* once.c; NULL until there was one */
+    uint64_t late_first;       /* the number of late[0] */
+    size_t late_count;
 };
 
 typedef struct th_account_row {
