@@ -46,9 +46,10 @@ export async function freeBase() {
   throw new Error('no free ports')
 }
 
-/* Wait until `look` gives something true; says what it waited for when it never does. */
+/* Wait until `look` gives something true; says what it waited for when it never does. Nodes built with sanitizers take longer for everything. */
+export const patience = Number(process.env.TONGHUI_TEST_PATIENCE ?? 1)
 export async function until(what, look, ms = 30000) {
-  const end = Date.now() + ms
+  const end = Date.now() + ms * patience
   let last
   while (Date.now() < end) {
     try {
@@ -213,7 +214,8 @@ export class Region {
     node.child = spawn(words[0], words.slice(1), { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...this.env, ...env } })
     node.child.stderr.on('data', (bytes) => (node.log = (node.log + bytes).slice(-20000)))
     const child = node.child
-    child.once('exit', () => {
+    child.once('exit', (status, signal) => {
+      node.ended = { status, signal }
       if (node.child === child) node.child = null
     })
     if (!ready) return
@@ -222,8 +224,9 @@ export class Region {
       return (await fetch(`${node.portal}/readyz`)).status === 200
     })
   }
-  async startAll() {
-    await Promise.all(codes.map((code) => this.start(code)))
+  /* `each`: what `start` is told besides, by code. */
+  async startAll(each = {}) {
+    await Promise.all(codes.map((code) => this.start(code, each[code])))
     await until('all grants to be known everywhere', async () => {
       for (const code of codes)
         for (const provider of codes) {
