@@ -36,6 +36,7 @@ struct th_store {
     th_db *idle[TH_POOL_MAX];
     size_t idle_count, open_count;
     th_db *shared;
+    th_db *spare; /* SQLite: a connection that writes and is not in use: reading the schema once serves all migrations and the writer */
 };
 
 /* What every backend's connection begins with. */

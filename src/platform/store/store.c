@@ -23,7 +23,7 @@ th_status th_store_open(const char *url, const char *vfs, th_store **ret_store, 
     if (!status && store->memory)
         store->shared = db;
     else if (!status)
-        store->backend->disconnect(db);
+        th_store_writer_db_close(store, db);
     if (status)
         th_store_close(store);
     else
@@ -39,6 +39,8 @@ void th_store_close(th_store *store)
         store->backend->disconnect(store->idle[i]);
     if (store->shared)
         store->backend->disconnect(store->shared);
+    if (store->spare)
+        store->backend->disconnect(store->spare);
     pthread_mutex_destroy(&store->lock);
     th_free(store->url);
     th_free(store->vfs);
@@ -105,12 +107,26 @@ th_status th_store_writer_db(th_store *store, th_db **ret_db, th_error *error)
         *ret_db = store->shared;
         return TH_OK;
     }
-    return store->backend->connect(store, true, ret_db, error);
+    pthread_mutex_lock(&store->lock);
+    th_db *spare = store->spare;
+    store->spare = NULL;
+    pthread_mutex_unlock(&store->lock);
+    *ret_db = spare;
+    return spare ? TH_OK : store->backend->connect(store, true, ret_db, error);
 }
 
 void th_store_writer_db_close(th_store *store, th_db *db)
 {
-    if (db && db != store->shared)
+    if (!db || db == store->shared)
+        return;
+    /* PostgreSQL's may hold the writer's lock, which goes with the connection. */
+    bool keep = !th_store_is_postgresql(store) && !db->broken && store->backend->usable(db);
+    pthread_mutex_lock(&store->lock);
+    keep = keep && !store->spare;
+    if (keep)
+        store->spare = db;
+    pthread_mutex_unlock(&store->lock);
+    if (!keep)
         store->backend->disconnect(db);
 }
 
