@@ -34,6 +34,14 @@ static int key_order(const void *a, const void *b)
     const unsigned char *p = (const unsigned char *)x.p, *q = (const unsigned char *)y.p;
     const unsigned char *p_end = p + x.n, *q_end = q + y.n;
     uint32_t p_low = 0, q_low = 0;
+    size_t both = x.n < y.n ? x.n : y.n, same = 0;
+    while (same < both && p[same] == q[same])
+        same++;
+    if (same == both)
+        return x.n == y.n ? 0 : x.n < y.n ? -1 : 1;
+    /* Bytes of UTF-8 stand in the order of code points; UTF-16 differs only where one side is beyond the surrogates, and the other too. */
+    if (p[same] < 0xEE || q[same] < 0xEE)
+        return p[same] < q[same] ? -1 : 1;
     for (;;) {
         int32_t u = utf16_next(&p, p_end, &p_low), v = utf16_next(&q, q_end, &q_low);
         if (u != v)
@@ -124,15 +132,30 @@ static th_status number_write(double value, th_buf *buf)
     return TH_OK;
 }
 
+/* Digits without a sign or a leading zero, few enough to be exact: their own shortest spelling. */
+static bool is_small_integer(th_str text)
+{
+    if (!text.n || text.n > 15 || (text.p[0] == '0' && text.n > 1))
+        return false;
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return false;
+    return true;
+}
+
 static th_status object_write(const th_json *value, th_buf *buf)
 {
     const th_json **members = th_alloc_array(buf->arena, value->count ? value->count : 1, sizeof(const th_json *));
     size_t n = 0;
     if (!members)
         return TH_TOO_LARGE;
-    for (const th_json *m = th_json_first(value); m; m = th_json_next(value, m))
+    bool sorted = true; /* as it mostly is: what is checked was written so */
+    for (const th_json *m = th_json_first(value); m; m = th_json_next(value, m)) {
         members[n++] = m;
-    qsort(members, n, sizeof *members, key_order);
+        sorted = sorted && (n < 2 || key_order(&members[n - 2], &members[n - 1]) <= 0);
+    }
+    if (!sorted)
+        qsort(members, n, sizeof *members, key_order);
     th_buf_char(buf, '{');
     for (size_t i = 0; i < n; i++) {
         if (i)
@@ -177,6 +200,10 @@ th_status th_json_canonical(const th_json *value, th_buf *buf)
     case TH_JSON_NUMBER:
         if (value->text.n >= sizeof text)
             return TH_INVALID;
+        if (is_small_integer(value->text)) {
+            th_buf_str(buf, value->text);
+            break;
+        }
         memcpy(text, value->text.p, value->text.n);
         text[value->text.n] = 0;
         status = number_write(strtod(text, NULL), buf);
