@@ -19,6 +19,7 @@ typedef struct file_op { /* not synced yet: what it took away, so that it can be
 typedef struct file_bytes {
     uint8_t *p;
     size_t n, room;
+    th_arena arena; /* where it stands, and where it stood before it grew */
 } file_bytes;
 
 typedef struct sim_handle sim_handle;
@@ -31,6 +32,7 @@ typedef struct disk_file {
     bool gone;  /* deleted, but the folder was not synced since */
     file_op *newest;
     size_t op_count;
+    th_arena ops; /* emptied by a sync */
     int handles;
     /* locks of the connections of this process, as SQLite's unix VFS keeps them */
     int shared;

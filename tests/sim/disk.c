@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { FILE_MAX = 1 << 30 };
+
 static disk *disks[DISKS_MAX];
 
 disk *disk_of_slot(unsigned slot)
@@ -12,20 +14,26 @@ disk *disk_of_slot(unsigned slot)
 
 /* ---- bytes ---- */
 
-static void bytes_size(file_bytes *b, size_t n)
+static void bytes_room(file_bytes *b, size_t n)
 {
     if (n > b->room) {
         size_t room = b->room ? b->room : 32768;
         while (room < n)
             room *= 2;
-        uint8_t *p = th_new(room);
+        if (!b->arena.max)
+            th_arena_open(&b->arena, FILE_MAX);
+        uint8_t *p = th_arena_room(&b->arena, room);
         TH_ASSERT(p != NULL);
         if (b->n)
             memcpy(p, b->p, b->n);
-        th_free(b->p);
         b->p = p;
         b->room = room;
     }
+}
+
+static void bytes_size(file_bytes *b, size_t n)
+{
+    bytes_room(b, n);
     if (n > b->n)
         memset(b->p + b->n, 0, n - b->n);
     b->n = n;
@@ -33,8 +41,11 @@ static void bytes_size(file_bytes *b, size_t n)
 
 static void bytes_put(file_bytes *b, const void *from, size_t n, size_t at)
 {
+    if (at > b->n)
+        bytes_size(b, at);
+    bytes_room(b, at + n);
     if (at + n > b->n)
-        bytes_size(b, at + n);
+        b->n = at + n;
     if (n)
         memcpy(b->p + at, from, n);
 }
@@ -47,7 +58,7 @@ static void bytes_copy(file_bytes *to, const file_bytes *from)
 
 static void bytes_free(file_bytes *b)
 {
-    th_free(b->p);
+    th_arena_close(&b->arena);
     *b = (file_bytes){0};
 }
 
@@ -55,20 +66,25 @@ static void bytes_free(file_bytes *b)
 
 static void ops_free(disk_file *f)
 {
-    while (f->newest) {
-        file_op *op = f->newest;
-        f->newest = op->older;
-        th_free(op);
-    }
+    f->newest = NULL;
     f->op_count = 0;
+    th_arena_reset(&f->ops);
+}
+
+static file_op *op_new(disk_file *f, size_t n)
+{
+    if (!f->ops.max)
+        th_arena_open(&f->ops, FILE_MAX);
+    file_op *op = th_arena_room(&f->ops, sizeof *op + n);
+    TH_ASSERT(op != NULL);
+    return op;
 }
 
 static void op_add(disk_file *f, bool is_truncation, size_t at, const void *bytes, size_t n)
 {
     size_t length = f->now.n, reach = is_truncation ? length : at + n < length ? at + n : length;
     size_t old_n = at < reach ? reach - at : 0;
-    file_op *op = th_new(sizeof *op + old_n);
-    TH_ASSERT(op != NULL);
+    file_op *op = op_new(f, old_n);
     *op = (file_op){.is_truncation = is_truncation, .at = at, .n = n, .length = length, .old_n = old_n, .bytes = (uint8_t *)(op + 1),
                     .older = f->newest};
     if (old_n)
@@ -130,7 +146,7 @@ void disk_file_forget(disk_file *f)
         at = &(*at)->next;
     *at = f->next;
     f->disk->used -= f->now.n;
-    ops_free(f);
+    th_arena_close(&f->ops);
     shm_free(f);
     bytes_free(&f->now);
     th_free(f);
@@ -330,8 +346,7 @@ static file_op *ops_turn(disk_file *f)
 {
     file_op *turned = NULL;
     while (f->newest) {
-        file_op *op = f->newest, *again = th_new(sizeof *again + op->n);
-        TH_ASSERT(again != NULL);
+        file_op *op = f->newest, *again = op_new(f, op->n);
         *again = *op;
         again->bytes = (uint8_t *)(again + 1);
         if (op->n)
@@ -340,7 +355,6 @@ static file_op *ops_turn(disk_file *f)
         f->newest = op->older;
         again->older = turned;
         turned = again;
-        th_free(op);
     }
     f->op_count = 0;
     return turned;
@@ -364,8 +378,8 @@ static void file_crash(disk_file *f, keeping mode, chance *c)
             bytes_size(&f->now, op->at);
         else if (keep)
             bytes_put(&f->now, op->bytes, op->n, op->at);
-        th_free(op);
     }
+    ops_free(f);
 }
 
 void disk_crash(disk *d, bool power, chance *c)

@@ -376,6 +376,8 @@ void disk_vfs_register(int64_t (*now_us)(void *ctx), void *ctx)
     };
     clock_now = now_us;
     clock_ctx = ctx;
+    TH_ASSERT(sqlite3_config(SQLITE_CONFIG_SINGLETHREAD) == SQLITE_OK); /* so there are no locks to take */
+    TH_ASSERT(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK);
     TH_ASSERT(sqlite3_vfs_register(&vfs, 1) == SQLITE_OK);
 }
 

@@ -1,5 +1,5 @@
 /* main.c — seeds in, verdicts out. Each run of a seed is the same; some are run twice to see that it is so. */
-#include "sim.h"
+#include "workers.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -13,6 +13,7 @@ typedef struct options {
     uint64_t from, to;
     int64_t hours;
     unsigned twice; /* every n-th seed is run a second time; 0 = none */
+    unsigned jobs;
     bool verbose;
     const char *program;
 } options;
@@ -39,9 +40,10 @@ static double seconds(void)
 static int usage(const options *o)
 {
     fprintf(stderr,
-            "usage: %s [--seed N | --seeds A..B] [--hours H] [--twice N] [--verbose]\n"
+            "usage: %s [--seed N | --seeds A..B] [--hours H] [--twice N] [--jobs J] [--verbose]\n"
             "  --hours H   simulated hours of trouble per seed before everything heals (default 2)\n"
-            "  --twice N   run every N-th seed twice and compare all journals (default 1; 0 = never)\n",
+            "  --twice N   run every N-th seed twice and compare all journals (default 1; 0 = never)\n"
+            "  --jobs J    processes that share the seeds (default 1)\n",
             o->program);
     return 2;
 }
@@ -70,6 +72,8 @@ static bool options_read(int argc, char **argv, options *o)
             o->hours = a;
         } else if (strcmp(argv[i], "--twice") == 0) {
             o->twice = (unsigned)a;
+        } else if (strcmp(argv[i], "--jobs") == 0 && a > 0 && a <= 256) {
+            o->jobs = (unsigned)a;
         } else {
             return false;
         }
@@ -85,43 +89,51 @@ static void failure_print(const options *o, uint64_t seed, const char *words)
     fflush(stdout);
 }
 
-static bool seed_run(const options *o, uint64_t seed, sim_counts *sum, double *ret_hours, int64_t *ret_fork_us)
+static bool seed_run(void *ctx, uint64_t seed, sim_tally *tally)
 {
+    const options *o = ctx;
     sim_outcome first, second;
     snprintf(crash_words, sizeof crash_words, "\nseed %llu crashed\n  replay: %s --seed %llu --hours %lld --verbose\n", (unsigned long long)seed, o->program,
              (unsigned long long)seed, (long long)o->hours);
     sim_run(seed, o->hours * TH_HOUR_US, o->verbose, &first);
-    *ret_hours += (double)first.simulated_us / (double)TH_HOUR_US;
+    sim_tally_add(tally, &first);
     if (first.failed) {
         failure_print(o, seed, first.failure);
         return false;
     }
     if (o->twice && seed % o->twice == 0) {
         sim_run(seed, o->hours * TH_HOUR_US, o->verbose, &second);
-        *ret_hours += (double)second.simulated_us / (double)TH_HOUR_US;
+        sim_tally_add(tally, &second);
         if (second.failed || strcmp(first.hash, second.hash) != 0) {
             failure_print(o, seed, second.failed ? second.failure : "the same seed left other journals the second time");
             return false;
         }
     }
-    const uint64_t *from = (const uint64_t *)&first.counts;
-    uint64_t *to = (uint64_t *)sum;
-    for (size_t i = 0; i < sizeof *sum / sizeof *to; i++)
-        to[i] += from[i];
-    if (first.fork_us > *ret_fork_us)
-        *ret_fork_us = first.fork_us;
     if (o->from == o->to)
         printf("seed %llu: journals %s\n", (unsigned long long)seed, first.hash);
     return true;
 }
 
+static void tally_print(const sim_tally *tally, double took)
+{
+    const sim_counts *c = &tally->counts;
+    double hours = (double)tally->simulated_us / (double)TH_HOUR_US;
+    printf("%llu events, %llu batches (%llu of heads and proofs only), %llu messages; %llu cases (%llu delivered), %llu asks (%llu answered), "
+           "%llu effects (%llu refused for the moment)\n",
+           (unsigned long long)c->events, (unsigned long long)c->batches, (unsigned long long)c->quiet, (unsigned long long)c->messages,
+           (unsigned long long)c->cases, (unsigned long long)c->delivered, (unsigned long long)c->asks, (unsigned long long)c->asks_ok,
+           (unsigned long long)c->effects, (unsigned long long)c->refused);
+    printf("%llu deaths (%llu while writing), %llu restores, %llu trust documents, %llu key rotations; longest way from a fork to its alarm %.0f s\n",
+           (unsigned long long)c->kills, (unsigned long long)c->buried_inside, (unsigned long long)c->restores,
+           (unsigned long long)c->documents, (unsigned long long)c->rotations, (double)tally->fork_us / 1e6);
+    printf("%.0f region-hours in %.1f s: %.0f region-hours a minute\n", hours, took, hours / took * 60);
+    printf("%llu passed, %llu failed\n", (unsigned long long)tally->passed, (unsigned long long)tally->failed);
+}
+
 int main(int argc, char **argv)
 {
-    options o = {.from = 1, .to = 1, .hours = 2, .twice = 1, .program = argv[0]};
-    sim_counts sum = {0};
-    uint64_t passed = 0, failed = 0;
-    double begun = seconds(), hours = 0;
-    int64_t fork_us = 0;
+    options o = {.from = 1, .to = 1, .hours = 2, .twice = 1, .jobs = 1, .program = argv[0]};
+    double begun = seconds();
     if (!options_read(argc, argv, &o))
         return usage(&o);
     mallopt(M_MMAP_THRESHOLD, 1 << 30); /* runs come one after the other: the memory of one serves the next */
@@ -130,22 +142,8 @@ int main(int argc, char **argv)
     signal(SIGSEGV, crashed);
     sim_must(th_crypto_start(), NULL, "crypto");
     disk_vfs_register(sim_time_zero, NULL);
-    for (uint64_t seed = o.from; seed <= o.to; seed++) {
-        if (seed_run(&o, seed, &sum, &hours, &fork_us))
-            passed++;
-        else
-            failed++;
-    }
+    const sim_tally *tally = sim_workers_run(o.from, o.to, o.jobs, seed_run, &o);
     sim_region_close();
-    double took = seconds() - begun;
-    printf("%llu events, %llu batches (%llu of heads and proofs only), %llu messages; %llu cases (%llu delivered), %llu asks (%llu answered), %llu effects (%llu refused for the moment)\n",
-           (unsigned long long)sum.events, (unsigned long long)sum.batches, (unsigned long long)sum.quiet, (unsigned long long)sum.messages, (unsigned long long)sum.cases,
-           (unsigned long long)sum.delivered, (unsigned long long)sum.asks, (unsigned long long)sum.asks_ok, (unsigned long long)sum.effects,
-           (unsigned long long)sum.refused);
-    printf("%llu deaths (%llu while writing), %llu restores, %llu trust documents, %llu key rotations; longest way from a fork to its alarm %.0f s\n",
-           (unsigned long long)sum.kills, (unsigned long long)sum.buried_inside, (unsigned long long)sum.restores,
-           (unsigned long long)sum.documents, (unsigned long long)sum.rotations, (double)fork_us / 1e6);
-    printf("%.1f region-hours in %.1f s: %.0f a minute\n", hours, took, hours / took * 60);
-    printf("%llu passed, %llu failed\n", (unsigned long long)passed, (unsigned long long)failed);
-    return failed ? 1 : 0;
+    tally_print(tally, seconds() - begun);
+    return tally->failed ? 1 : 0;
 }

@@ -347,14 +347,25 @@ static void found(sim_suites suites)
     th_arena_close(&t.arena);
 }
 
-void sim_region_open(sim *s)
+static void founded(sim_suites suites)
 {
     if (!arena.max) {
         th_arena_open(&arena, 1024u << 20);
         people_load();
     }
-    if (!templates[s->suites][0])
-        found(s->suites);
+    if (!templates[suites][0])
+        found(suites);
+}
+
+void sim_region_found(void)
+{
+    for (unsigned k = 0; k < SUITES_KINDS; k++)
+        founded((sim_suites)k);
+}
+
+void sim_region_open(sim *s)
+{
+    founded(s->suites);
     members_begin(s);
     s->version = 1;
     s->documents[1] = template_documents[s->suites];

@@ -64,6 +64,7 @@ typedef struct sim_company {
 extern const char *const sim_codes[MEMBERS];
 const th_key *sim_key(unsigned member, sim_use use, int generation, bool sm2);
 void sim_pin(unsigned member, char ret_pin[TH_PIN_TEXT]);
+void sim_region_found(void);                 /* of every choice of suites, so that forked processes share it */
 void sim_region_open(sim *s);                /* the first document, founded when this is the first run of its suites */
 void sim_region_disk(const sim *s, unsigned member, disk *to); /* as founded */
 th_str sim_region_issue(sim *s);             /* version + 1 of what s->members says, signed by three governors of four */
