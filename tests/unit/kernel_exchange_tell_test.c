@@ -140,6 +140,44 @@ static void apply_both(const terms *t, unsigned signers)
     MUST(th_exchange_trust_apply(b.ex, region_document(&r, t, signers), &error), &error);
 }
 
+/* The same line has another hash then: neither an answer given before nor a receipt may depend on the key of today. */
+static void a_key_of_another_suite_changes_no_answer_and_no_receipt(bool pg)
+{
+    question q;
+    int http;
+    const th_value *row;
+    th_receipt receipt;
+    th_entry entry;
+    th_db *db;
+    open_pair(pg);
+    ask(&q, &a, "name");
+    carry(&a, &b, NULL, NULL);
+    assert_int_equal(q.ask.status, TH_OK);
+    const char *id = fresh_id(), *line = line_of("{\"id\":\"%s\"," GOOD "}", id), *other = line_of("{\"id\":\"%s\", " GOOD "}", id);
+    th_str before = post(&a, &b, &line, 1, &http)[0];
+    answer_is(before, 200, NULL);
+    th_key *old = r.members[0].message;
+    r.members[0].suite = TH_SUITE_SM2;
+    MUST(th_key_make(TH_SUITE_SM2, &r.members[0].message), NULL);
+    apply_both(&(terms){.version = 2}, 7);
+    node_reopen(&a);
+    types_add(&a);
+    th_key_close(old);
+    TEXT(post(&a, &b, &line, 1, &http)[0], th_str_keep(&r.arena, before).p);
+    answer_is(post(&a, &b, &other, 1, &http)[0], 409, "replayed");
+    MUST(th_store_acquire(a.b.store, &db, &error), &error);
+    MUST(th_db_one(db, "SELECT request, answer, proof FROM exchange_batch WHERE direction = 'out' ORDER BY at LIMIT 1", NULL, 0, &a.b.arena, &row,
+                   &error), &error);
+    MUST(th_receipt_cut(a.ex, row[0].s, row[1].s, row[2].s, 0, &a.b.arena, &receipt), NULL);
+    th_store_release(a.b.store, db);
+    th_trust *trust = th_exchange_trust(a.ex);
+    MUST(th_receipt_check(&receipt, trust, &error), &error);
+    th_trust_release(trust);
+    MUST(th_entry_read(receipt.entry, &a.b.arena, &entry, &error), &error);
+    TEXT(entry.id, q.ask.id);
+    close_pair();
+}
+
 static void suspension_and_expiry_stop_exchange_and_say_so(bool pg)
 {
     question q;
@@ -518,6 +556,7 @@ ON_BOTH(a_refusal_for_good_holds_back_its_subject_and_is_shown)
 ON_BOTH(a_refusal_for_now_is_tried_again_until_it_holds)
 ON_SQLITE(clocks_that_differ_too_much_refuse_and_mend)
 ON_SQLITE(effects_go_to_members_only)
+ON_SQLITE(a_key_of_another_suite_changes_no_answer_and_no_receipt)
 ON_SQLITE(suspension_and_expiry_stop_exchange_and_say_so)
 ON_BOTH(trust_and_grants_survive_a_restart_and_reload)
 ON_SQLITE(a_grants_rate_bounds_the_work_and_refills)
@@ -539,6 +578,7 @@ int main(void)
         BOTH(a_refusal_for_now_is_tried_again_until_it_holds),
         ONE(clocks_that_differ_too_much_refuse_and_mend),
         ONE(effects_go_to_members_only),
+        ONE(a_key_of_another_suite_changes_no_answer_and_no_receipt),
         ONE(suspension_and_expiry_stop_exchange_and_say_so),
         BOTH(trust_and_grants_survive_a_restart_and_reload),
         ONE(a_grants_rate_bounds_the_work_and_refills),

@@ -111,28 +111,13 @@ static th_status proof_check(th_batch_out *b, th_str line, th_error *error)
     return th_trailer_prove(&t, entries, b->n, &b->arena, &b->receipts, error);
 }
 
-/* Later, from what is stored of the batch: the receipt of one of its lines. */
-th_status th_receipt_cut(th_exchange *ex, th_str request, th_str answer, th_str trailer, size_t line, th_arena *arena,
-                         th_receipt *ret_receipt)
+/* Entries of lines that were sent under `suite`. */
+static th_status entries_read(const th_exchange *ex, th_suite suite, const th_str *lines, const th_str *answers, size_t n, th_arena *arena,
+                              th_entry *entries)
 {
-    th_str *lines, *answers;
-    size_t n, answer_n;
-    th_trailer t;
-    th_receipt *receipts;
-    th_suite suite = th_key_suite(ex->message_key);
-    th_status status = th_lines_split(request, TH_BATCH_LINES_MAX, arena, &lines, &n, NULL);
-    if (!status)
-        status = th_lines_split(answer, TH_BATCH_LINES_MAX, arena, &answers, &answer_n, NULL);
-    if (!status && (n != answer_n || line >= n))
-        status = TH_CORRUPT;
-    if (!status)
-        status = th_trailer_read(trailer, n, arena, &t, NULL);
-    th_entry *entries = status ? NULL : th_alloc_array(arena, n, sizeof *entries);
-    if (!entries)
-        return status ? status : TH_NO_MEMORY;
     for (size_t i = 0; i < n; i++) {
         th_message m;
-        status = th_message_read(lines[i], arena, &m, NULL);
+        th_status status = th_message_read(lines[i], arena, &m, NULL);
         if (status)
             return status;
         entries[i] = (th_entry){.peer = th_str_of(ex->code),
@@ -143,9 +128,38 @@ th_status th_receipt_cut(th_exchange *ex, th_str request, th_str answer, th_str 
                                 .case_id = m.case_id,
                                 .grant = m.grant};
     }
-    status = th_trailer_prove(&t, entries, n, arena, &receipts, NULL);
+    return TH_OK;
+}
+
+/* Later, from what is stored of the batch: the receipt of one of its lines. The batch may have been sent with a key of another suite than
+ * today's; which one it was is the one whose hashes the provider's head proves. */
+th_status th_receipt_cut(th_exchange *ex, th_str request, th_str answer, th_str trailer, size_t line, th_arena *arena,
+                         th_receipt *ret_receipt)
+{
+    static const th_suite suites[] = {TH_SUITE_ED25519, TH_SUITE_SM2};
+    th_str *lines, *answers;
+    size_t n, answer_n;
+    th_trailer t;
+    th_receipt *receipts;
+    th_status status = th_lines_split(request, TH_BATCH_LINES_MAX, arena, &lines, &n, NULL);
     if (!status)
-        *ret_receipt = receipts[line];
+        status = th_lines_split(answer, TH_BATCH_LINES_MAX, arena, &answers, &answer_n, NULL);
+    if (!status && (n != answer_n || line >= n))
+        status = TH_CORRUPT;
+    if (!status)
+        status = th_trailer_read(trailer, n, arena, &t, NULL);
+    th_entry *entries = status ? NULL : th_alloc_array(arena, n, sizeof *entries);
+    if (!entries)
+        return status ? status : TH_NO_MEMORY;
+    for (size_t i = 0; i < TH_COUNT(suites); i++) {
+        status = entries_read(ex, suites[i], lines, answers, n, arena, entries);
+        if (!status)
+            status = th_trailer_prove(&t, entries, n, arena, &receipts, NULL);
+        if (!status) {
+            *ret_receipt = receipts[line];
+            return TH_OK;
+        }
+    }
     return status;
 }
 
