@@ -15,6 +15,7 @@ typedef struct asking {
     uint64_t life;
     unsigned provider;
     ask_kind kind;
+    bool key_ended; /* whoever is asked knows that */
     th_str expected; /* of the queried name */
 } asking;
 
@@ -78,6 +79,8 @@ static void ask_done(th_ask *ask)
         /* nobody is left to hear it */
     } else if (ask->status == TH_OK) {
         s->counts.asks_ok++;
+        if (a->key_ended)
+            sim_fail(s, "%s asked %s with a key that had ended and was answered", n->code, sim_codes[a->provider]);
         if (!answer_fits(a, &scratch))
             sim_fail(s, "%s asked %s (%d) and was told %.*s", n->code, sim_codes[a->provider], (int)a->kind, TH_FMT(ask->answer));
         sim_check_receipt(n, ask->receipt, ask->id, a->provider);
@@ -165,6 +168,7 @@ static asking *asking_make(sim *s, sim_node *n)
     a->provider = a->kind == ASK_PERSON || a->kind == ASK_LIE ? 2 : a->kind == ASK_DEGREE ? 0 : (unsigned)chance_below(&s->chance, MEMBERS);
     th_arena_open(&a->arena, 1 << 20);
     question_write(s, a);
+    a->key_ended = sim_key_ended(n, &s->nodes[a->provider]);
     a->ask.provider = th_str_of(sim_codes[a->provider]);
     a->ask.office = TH_STR("HALL");
     a->ask.operator_account = TH_STR("clerk");

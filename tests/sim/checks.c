@@ -306,6 +306,10 @@ static void evidence_check(sim_node *n, th_db *db, const sim_case *c, th_arena *
             sim_fail(n->sim, "case %s: its evidence %.*s is %.*s %.*s %.*s", c->id, TH_FMT(row[0].s), TH_FMT(row[1].s), TH_FMT(row[2].s), TH_FMT(row[6].s));
             return;
         }
+        th_value event[] = {id, th_v_text(th_strf(arena, "%%\"evidence\":\"%.*s\"%%", TH_FMT(row[0].s)))};
+        int64_t told = number(db, "SELECT COUNT(*) FROM cases_event WHERE case_id = ?1 AND kind = 'evidence' AND json LIKE ?2", event, 2);
+        if (told != 1)
+            sim_fail(n->sim, "case %s: its evidence %.*s was answered %lld times", c->id, TH_FMT(row[0].s), (long long)told);
         snprintf(message, sizeof message, "%.*s", TH_FMT(row[4].s));
         for (unsigned m = 0; m < MEMBERS; m++)
             if (th_str_is(row[5].s, sim_codes[m]))

@@ -1,5 +1,6 @@
 /* effects.c — the plainest effect there is: numbered messages of a few subjects, which must arrive all, once, and in order.
  *
+ * Some are put by changes that write everything and then fail: of those nothing may be found, at home or at the receiver.
  * A subject's numbers count up at their origin in the transaction that puts the message. The receiver may refuse for the moment, as a
  * real service can; a later number must not overtake then. After a restore an origin counts on from what its backup knew, in the next
  * epoch. */
@@ -9,6 +10,8 @@
 #include <string.h>
 
 enum { SUBJECTS = 3 };
+
+static const char undone[] = "undone"; /* the subject of what failed after it wrote */
 
 const char *sim_effect_schema(void)
 {
@@ -28,6 +31,8 @@ static th_status count_apply(void *ctx, th_db *db, const th_message *m, th_arena
     const th_value *row;
     th_str subject = th_json_str(m->body, "subject");
     int64_t number = th_json_int(m->body, "n", 0), epoch = th_json_int(m->body, "epoch", 0);
+    if (th_str_is(subject, undone))
+        sim_fail(s, "%s got from %s what its change had failed to put", n->code, m->from);
     if (s->features.refusals && !s->healing && chance_of(&n->chance, 80)) {
         s->counts.refused++;
         return th_fail(error, TH_UNAVAILABLE, "simulated-refusal", "暂时不能处理", "Not now");
@@ -66,6 +71,7 @@ typedef struct putting {
     uint64_t life;
     unsigned peer;
     char subject[8];
+    bool fails;
     size_t padding;
     int64_t number;
 } putting;
@@ -101,13 +107,15 @@ static th_status put_apply(th_change *change, th_db *db, th_error *error)
         status = th_outbox_put(p->n->exchange, db, peer, "sim.count", subject, (th_str){NULL, 0}, (th_str){NULL, 0}, (th_str){NULL, 0},
                                th_buf_view(&body), error);
     th_arena_close(&arena);
-    return status;
+    return !status && p->fails ? th_fail(error, TH_CONFLICT, "simulated-failure", "模拟的失败", "A simulated failure") : status;
 }
 
 static void put_reply(th_change *change, th_status status, const th_error *error)
 {
     putting *p = change->ctx;
     (void)error;
+    if (!status && p->fails)
+        sim_fail(p->n->sim, "%s: a change failed and was told that it is done", p->n->code);
     if (!status && sim_node_runs(p->n)) {
         sim_fact_add(p->n, FACT_PUT, sim_codes[p->peer], p->subject, p->number, NULL);
         p->n->sim->counts.effects++;
@@ -126,10 +134,26 @@ void sim_effect_put(sim *s, sim_node *n)
         TH_ASSERT(p != NULL);
         *p = (putting){.n = n, .life = n->life, .peer = peer};
         snprintf(p->subject, sizeof p->subject, "s%u", (unsigned)chance_below(&s->chance, SUBJECTS));
+        p->fails = chance_of(&s->chance, 30);
+        if (p->fails)
+            memcpy(p->subject, undone, sizeof undone);
         p->padding = chance_of(&s->chance, 50) ? (size_t)chance_below(&s->chance, 40000) : 0;
         p->change = (th_change){.apply = put_apply, .reply = put_reply, .ctx = p};
         if (th_writer_submit(n->writer, &p->change))
             th_free(p);
     }
     sim_node_busy(n);
+}
+
+void sim_effects_check(sim_node *n, th_db *db)
+{
+    th_arena arena;
+    const th_value *row;
+    th_value subject = th_v_text(th_str_of(undone));
+    th_arena_open(&arena, 64 * 1024);
+    th_status status = th_db_one(db, "SELECT (SELECT COUNT(*) FROM sim_put WHERE subject = ?1) + (SELECT COUNT(*) FROM exchange_outbox WHERE "
+                                     "subject_key = ?1)", &subject, 1, &arena, &row, NULL);
+    if (!status && row[0].i)
+        sim_fail(n->sim, "%s kept %lld rows of changes that failed", n->code, (long long)row[0].i);
+    th_arena_close(&arena);
 }

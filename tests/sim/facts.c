@@ -106,6 +106,7 @@ void sim_facts_check(sim_node *n, bool all)
     int64_t since = all ? 0 : n->facts_seen_us;
     if (th_store_acquire(n->store, &db, NULL))
         return;
+    sim_effects_check(n, db);
     th_arena_open(&arena, 64u << 20);
     for (const sim_fact *f = s->facts; f && !s->failed; f = f->next) {
         if (f->slot != n->slot || f->excused || f->at_us < since)

@@ -123,9 +123,9 @@ static void tally_print(const sim_tally *tally, double took)
            (unsigned long long)c->events, (unsigned long long)c->batches, (unsigned long long)c->quiet, (unsigned long long)c->messages,
            (unsigned long long)c->cases, (unsigned long long)c->delivered, (unsigned long long)c->asks, (unsigned long long)c->asks_ok,
            (unsigned long long)c->effects, (unsigned long long)c->refused);
-    printf("%llu deaths (%llu while writing), %llu restores, %llu trust documents, %llu key rotations; longest way from a fork to its alarm %.0f s\n",
+    printf("%llu deaths (%llu while writing), %llu restores, %llu trust documents, %llu key rotations (%llu taken back); longest way from a fork to its alarm %.0f s\n",
            (unsigned long long)c->kills, (unsigned long long)c->buried_inside, (unsigned long long)c->restores,
-           (unsigned long long)c->documents, (unsigned long long)c->rotations, (double)tally->fork_us / 1e6);
+           (unsigned long long)c->documents, (unsigned long long)c->rotations, (unsigned long long)c->lapses, (double)tally->fork_us / 1e6);
     printf("%.0f region-hours in %.1f s: %.0f region-hours a minute\n", hours, took, hours / took * 60);
     printf("%llu passed, %llu failed\n", (unsigned long long)tally->passed, (unsigned long long)tally->failed);
 }

@@ -77,6 +77,63 @@ static void suspend(sim *s, void *ctx, uint64_t tag)
 
 /* ---- exchanging keys: listed in a document, used once the node itself has it, the old one ended by a later document ---- */
 
+/* Somebody puts the old key back when it has ended: whatever the node signs with it is refused, and nobody asks it in vain for long. */
+
+static void key_lapse_end(sim *s, void *ctx, uint64_t tag)
+{
+    sim_node *n = ctx;
+    (void)s;
+    (void)tag;
+    if (!n->lapsed)
+        return;
+    if (!sim_node_runs(n)) {
+        sim_after(s, TH_SECOND_US, key_lapse_end, n, 0);
+        return;
+    }
+    n->lapsed = false;
+    n->message_generation = s->members[n->member].message_generations - 1;
+    n->message_sm2 = s->members[n->member].message_sm2[n->message_generation];
+    sim_say(s, "%s: signs with message key %d again", n->code, n->message_generation);
+    sim_node_stop(s, n);
+    sim_node_start_later(n, 300000);
+}
+
+static void lapsed_ask(sim *s, void *ctx, uint64_t tag)
+{
+    sim_node *n = ctx;
+    (void)tag;
+    if (n->lapsed && sim_node_runs(n))
+        sim_ask(s, n);
+}
+
+static void key_lapse(sim *s, void *ctx, uint64_t version)
+{
+    sim_node *n = ctx;
+    const sim_member_state *state = &s->members[n->member];
+    if (!s->working || n->lapsed || n->message_generation != state->message_generations - 1)
+        return;
+    if (!sim_node_runs(n)) {
+        sim_after(s, 10 * TH_SECOND_US, key_lapse, n, version);
+        return;
+    }
+    n->lapsed = true;
+    n->lapsed_version = (int64_t)version;
+    n->message_generation = 0;
+    n->message_sm2 = state->message_sm2[0];
+    s->counts.lapses++;
+    sim_say(s, "%s: signs with message key 0, which has ended", n->code);
+    sim_node_stop(s, n);
+    sim_node_start_later(n, 300000);
+    for (int i = 1; i <= 6; i++)
+        sim_after(s, i * 10 * TH_SECOND_US, lapsed_ask, n, 0);
+    sim_after(s, chance_between(&s->chance, 60, 120) * TH_SECOND_US, key_lapse_end, n, 0);
+}
+
+bool sim_key_ended(sim_node *n, sim_node *provider)
+{
+    return n->lapsed && n != provider && sim_node_runs(provider) && !n->sim->features.restores && version_of(provider) >= n->lapsed_version;
+}
+
 static void key_end(sim *s, void *ctx, uint64_t tag)
 {
     sim_node *n = ctx;
@@ -90,6 +147,8 @@ static void key_end(sim *s, void *ctx, uint64_t tag)
     if (s->working) {
         sim_region_issue(s);
         sim_say(s, "region: old keys of %s end by version %lld", n->code, (long long)s->version);
+        if (use == USE_MESSAGE && chance_of(&s->chance, 500)) /* its clock and others' may be off */
+            sim_after(s, (s->features.clocks ? 16 : 11) * TH_MINUTE_US + chance_wait(&s->chance, 3 * TH_MINUTE_US), key_lapse, n, (uint64_t)s->version);
     }
 }
 
@@ -100,9 +159,13 @@ static void key_use(sim *s, void *ctx, uint64_t tag)
     sim_use use = (sim_use)(tag & 1);
     int64_t version = (int64_t)(tag >> 1);
     int newest = (use == USE_MESSAGE ? state->message_generations : state->journal_generations) - 1;
-    if (!sim_node_runs(n) || version_of(n) < version || sim_node_now(n) < state->begins_us[use][newest]) {
+    if (!sim_node_runs(n) || n->lapsed || version_of(n) < version || sim_node_now(n) < state->begins_us[use][newest]) {
         if (!s->healing)
-            sim_after(s, 30 * TH_SECOND_US, key_use, n, tag);
+            sim_after(s, 5 * TH_SECOND_US, key_use, n, tag);
+        return;
+    }
+    if (!n->calls && !s->healing && chance_of(&s->chance, 990)) { /* better with something in flight */
+        sim_after(s, 50000, key_use, n, tag);
         return;
     }
     sim_say(s, "%s: signs with %s key %d", n->code, use == USE_MESSAGE ? "message" : "journal", newest);
@@ -145,9 +208,9 @@ static void rotate(sim *s, void *ctx, uint64_t tag)
         }
         sim_region_issue(s);
         sim_say(s, "region: new %s key of %s by version %lld", use == USE_MESSAGE ? "message" : "journal", n->code, (long long)s->version);
-        sim_after(s, chance_wait(&s->chance, 2 * TH_MINUTE_US), key_use, &s->nodes[m], (uint64_t)s->version << 1 | use);
+        sim_after(s, chance_wait(&s->chance, chance_of(&s->chance, 500) ? 4 * TH_SECOND_US : 2 * TH_MINUTE_US), key_use, &s->nodes[m], (uint64_t)s->version << 1 | use);
     }
-    sim_after(s, chance_wait(&s->chance, 60 * TH_MINUTE_US), rotate, NULL, 0);
+    sim_after(s, sim_pause(s, 10 * TH_SECOND_US, 60 * TH_MINUTE_US), rotate, NULL, 0); /* mostly while people work */
 }
 
 /* ---- backup and restore ---- */
@@ -244,4 +307,6 @@ void sim_operator_heal(sim *s)
 {
     for (unsigned m = 0; m < MEMBERS; m++)
         readmit(s, NULL, m);
+    for (unsigned m = 0; m < MEMBERS; m++)
+        key_lapse_end(s, &s->nodes[m], 0);
 }

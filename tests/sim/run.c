@@ -74,7 +74,8 @@ static void features_draw(sim *s)
     f->restores = chance_of(&c, 120);
     f->equivocates = !f->restores && chance_of(&c, 100);
     uint64_t suites = chance_below(&c, 100);
-    s->suites = suites < 88 ? SUITES_ED25519 : suites < 97 ? SUITES_MIXED : SUITES_SM2;
+    s->suites = suites < 82 ? SUITES_ED25519 : suites < 97 ? SUITES_MIXED : SUITES_SM2;
+    f->rotates = f->rotates || s->suites == SUITES_MIXED; /* from one suite to the other, too */
     static const size_t lines[] = {0, 0, 0, 0, 2, 5, 20};
     s->batch_lines = lines[chance_below(&c, TH_COUNT(lines))];
     s->equivocator = f->equivocates ? (int)chance_below(&c, MEMBERS) : -1;

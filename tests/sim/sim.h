@@ -88,6 +88,8 @@ struct sim_node {
     th_env env;
     int message_generation, journal_generation;
     bool message_sm2;
+    bool lapsed;            /* somebody put its first message key back, which has ended */
+    int64_t lapsed_version; /* by this document */
     th_store *store;
     th_writer *writer;
     th_exchange *exchange;
@@ -175,10 +177,12 @@ void sim_case_told(void *node, th_str case_id, th_str event_json);
 void sim_cases_close(sim *s);
 void sim_ask(sim *s, sim_node *n);
 void sim_effect_put(sim *s, sim_node *n);
+void sim_effects_check(sim_node *n, th_db *db); /* what failed left nothing */
 th_status sim_effect_types(sim_node *n);
 const char *sim_effect_schema(void);
 void sim_operator_open(sim *s);
 void sim_operator_heal(sim *s); /* everybody is a member again and gets every document */
+bool sim_key_ended(sim_node *n, sim_node *provider); /* `provider` knows that the key with which `n` signs has ended */
 
 /* ---- nemesis.c ---- */
 
@@ -205,7 +209,7 @@ typedef struct sim_features { /* what this seed does to its region; drawn from i
 } sim_features;
 
 typedef struct sim_counts {
-    uint64_t events, batches, quiet, messages, cases, delivered, asks, asks_ok, effects, kills, buried_inside, restores, documents, rotations, refused;
+    uint64_t events, batches, quiet, messages, cases, delivered, asks, asks_ok, effects, kills, buried_inside, restores, documents, rotations, lapses, refused;
 } sim_counts;
 
 struct sim {

@@ -27,7 +27,7 @@ static void work(sim *s, void *ctx, uint64_t tag)
     sim_node *n = &s->nodes[chance_below(&s->chance, nodes)];
     uint64_t what = chance_below(&s->chance, 100);
     if (sim_node_runs(n)) {
-        if (what < 18)
+        if (what < 18 && !n->lapsed) /* its consents would be worth nothing */
             sim_case_start(s, n);
         else if (what < 48)
             sim_case_clerk(s, n);
