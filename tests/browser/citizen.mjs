@@ -149,18 +149,18 @@ test('citizen: takes back an agreement and withdraws a case', () =>
 test('citizen: hands a paper in on the case; what is no paper is refused where it was chosen; the deciding office reads it', { skip: 'its item is not on the signed list yet' }, () =>
   as('120000', 'citizen', { size: 'phone' }, async (v) => {
     const { page } = v
-    await go(v, '/items/HE-PASSPORT')
+    await go(v, '/items/HE-DRIVER-RENEW')
     const id = await page.evaluate(async () => {
       const session = await (await fetch('/people/v1/session')).json()
       const answer = await fetch('/cases/v1/cases', {
         method: 'POST',
         headers: { 'Content-Type': 'application/json', 'X-CSRF-Token': session.csrf, 'Idempotency-Key': crypto.randomUUID() },
-        body: JSON.stringify({ item: 'HE-PASSPORT', form: { phone: '13800000000' }, consents: ['household'] }),
+        body: JSON.stringify({ item: 'HE-DRIVER-RENEW', form: { licence: '130182197503155027', phone: '13800000000' }, consents: [] }),
       })
       return (await answer.json()).id
     })
     await go(v, `/cases/${id}`)
-    const paper = page.locator('.papers > li', { hasText: '相片' })
+    const paper = page.locator('.papers > li', { hasText: '证件照' })
     await paper.locator('input[type=file]').setInputFiles({ name: 'photo.docx', mimeType: 'application/msword', buffer: Buffer.from('x') })
     await paper.locator('.fault', { hasText: '只收' }).waitFor()
     await paper.locator('input[type=file]').setInputFiles({ name: 'photo.png', mimeType: 'image/png', buffer: Buffer.from('no picture') })
@@ -172,6 +172,8 @@ test('citizen: hands a paper in on the case; what is no paper is refused where i
     await paper.locator('input[type=file]').setInputFiles({ name: '王小明的相片.png', mimeType: 'image/png', buffer: png })
     await page.locator('.papers a', { hasText: '王小明的相片.png' }).waitFor()
     await page.locator('.timeline', { hasText: '王小明的相片.png' }).waitFor()
+    await page.locator('.papers button.link', { hasText: '补交' }).click()
+    await page.locator('.papers > li', { hasText: '容缺受理' }).waitFor()
     await as('130000', 'clerk', {}, async (clerk) => {
       await go(clerk, `/desk/${id}?view=all`)
       const link = clerk.page.locator('.papers a', { hasText: '王小明的相片.png' })

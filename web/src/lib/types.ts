@@ -466,7 +466,15 @@ export interface Dataset extends DatasetBrief {
   fields: { name: string; title: Named; type: string; verify?: boolean; sensitive?: boolean; unit?: string; length?: string | number | null }[]
   /* Yes-or-no questions that may be asked beside the fields. */
   conditions: { name: string; title: Named }[]
+  resource_code: string
+  kind: string
+  open: boolean
+  sharing: { kind: string; basis?: Named }
+  published: string | null
+  /* Services that ask it. */
+  items: string[]
   spatial: Named | null
+  temporal: { from?: string | null; to?: string | null } | null
   conformsTo: string | Named | null
   source: Named | null
   distributions: { format: string; url: string; bytes: number | null }[]

@@ -84,6 +84,7 @@ export const staff = {
   'grants.of': ['{node}给出的', 'Given by {node}'],
   'grants.none': ['没有授权', 'No grants'],
   'grants.fields': ['内容', 'Fields'],
+  'grants.for.some': ['{some}等 {n} 项', '{some} and others, {n} in all'],
   'grants.for': ['用于', 'For'],
   'grants.any': ['任何事项', 'Any service'],
   'grants.consent': ['本人同意', 'Consent'],
