@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { startCase, until } from '../lib/region.mjs'
 import { root, shots } from './lib.mjs'
-import { accessible, as, assert, foreign, go, languages, narrow, region, settled, shoot, tabTo } from './world.mjs'
+import { accessible, as, assert, foreign, go, languages, names, narrow, region, settled, shoot, tabTo } from './world.mjs'
 
 /* name, node, who, path */
 const pages = [
@@ -154,6 +154,27 @@ test('the skip link and the page change are for those who do not see', () =>
     await page.waitForFunction(() => document.activeElement?.tagName === 'H1')
     assert.match(await page.title(), /办事/)
   }))
+
+test('every verification that a service asks for is granted by its register, to every member', async () => {
+  const anyone = region.client('110000')
+  const auditor = await region.signedIn('110000', 'auditor')
+  const items = (await anyone.get('/government/v1/items')).json.items
+  const given = new Set()
+  for (const provider of Object.keys(names))
+    for (const grant of (await auditor.get(`/exchange/v1/grants?provider=${provider}`)).json.items)
+      for (const purpose of grant.purposes)
+        for (const field of grant.fields)
+          given.add([provider, grant.consumer.member, grant.register, grant.operation, purpose, field].join(' '))
+  const lacking = []
+  for (const { code } of items)
+    for (const each of (await anyone.get(`/government/v1/items/${code}`)).json.evidence)
+      for (const consumer of Object.keys(names))
+        for (const { name } of each.fields) {
+          const wanted = [each.provider.code, consumer, each.register, each.operation, code, name].join(' ')
+          if (!given.has(wanted)) lacking.push(wanted)
+        }
+  assert.deepEqual(lacking, [])
+})
 
 test('what the node answers has the shapes that the console believes', async () => {
   const citizen = await region.signedIn('120000', 'citizen')
