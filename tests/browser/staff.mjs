@@ -81,6 +81,47 @@ for (const lang of languages)
     )
   })
 
+test('clerk: asks another administration about a case; its clerk answers, and the case goes on', async () => {
+  const id = await waiting()
+  const question = '请核实该学历证书是否由贵市高校颁发。'
+  await as('130000', 'clerk', {}, (asker) =>
+    as('110000', 'clerk', {}, async (asked) => {
+      const { page } = asker
+      await go(asker, `/desk/${id}`)
+      await page.keyboard.press('a')
+      await page.locator('dialog button[type=submit]').click()
+      await page.locator('dialog').waitFor({ state: 'detached' })
+      await page.locator('.desk-more summary').click()
+      await accessible(page, 'other steps')
+      await shoot(page, 'other-steps-desk-zh', false)
+      await page.locator('.desk-more button', { hasText: '征求他地意见' }).click()
+      await page.locator('#step-member').selectOption('110000')
+      await page.locator('#step-question').fill(question)
+      await page.locator('dialog button[type=submit]').click()
+      await page.locator('.desk-bar-state', { hasText: '协办中' }).waitFor()
+      const there = asked.page.locator('.consult', { hasText: question })
+      for (let i = 0; ; i++) {
+        await go(asked, '/desk/consults')
+        if (await there.count()) break
+        if (i > 20) throw new Error('the question does not arrive')
+        await asked.page.waitForTimeout(500)
+      }
+      await accessible(asked.page, 'consults')
+      assert.deepEqual(await foreign(asked.page, 'zh'), [])
+      await shoot(asked.page, 'consults-desk-zh')
+      await there.locator('button').click()
+      await asked.page.locator('dialog button[type=submit]').click()
+      await asked.page.locator('#step-text-fault').waitFor()
+      await asked.page.locator('dialog .choice').first().click()
+      await asked.page.locator('#step-text').fill('经核实，属实。')
+      await asked.page.locator('dialog button[type=submit]').click()
+      await there.locator('.mark.good').waitFor()
+      await page.locator('.timeline', { hasText: '经核实，属实。' }).waitFor()
+      await page.locator('.desk-bar .button', { hasText: '作出决定' }).waitFor()
+    }),
+  )
+})
+
 test('clerk: a new case joins the open work-list by itself', () =>
   as('130000', 'clerk', {}, async (v) => {
     await go(v, '/desk')

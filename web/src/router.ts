@@ -54,6 +54,7 @@ const routes: RouteRecordRaw[] = [
       { path: 'counter', component: () => import('./pages/clerk/CounterPage.vue'), meta: { title: ['窗口代办', 'Counter'], roles: counter } },
       { path: 'certificates/:id?', component: () => import('./pages/clerk/IssuedPage.vue'), meta: { title: ['证照', 'Certificates'], roles: counter } },
       { path: 'ask', component: () => import('./pages/clerk/AskPage.vue'), meta: { title: ['请求出示', 'Ask to see'], roles: counter } },
+      { path: 'consults', component: () => import('./pages/clerk/ConsultsPage.vue'), meta: { title: ['征求意见', 'Asked of us'], roles: ['clerk', 'head'] } },
       { path: ':id?', component: () => import('./pages/clerk/DeskPage.vue'), meta: { title: ['办件', 'Cases'], roles: desk } },
     ],
   },

@@ -8,6 +8,10 @@ const ends: CaseState[] = ['delivered', 'withdrawn', 'refused', 'out_of_scope', 
 /* Is there nothing more to wait for? */
 export const isClosed = (state: CaseState): boolean => ends.includes(state)
 
+/* A reason to look twice before deciding: not everything that was verified matches. */
+export const isDoubtful = (one: Case): boolean =>
+  one.evidence.some((each) => each.state !== 'answered' || Object.values(each.results ?? {}).some((result) => result !== 'match'))
+
 export interface LiveCase {
   data: Ref<Case | null>
   problem: Ref<Problem | null>

@@ -402,6 +402,22 @@ export interface Case {
   missing: Paper[]
   simulated: boolean
 }
+/* What another administration asks this one about its case. */
+export interface Consult {
+  case: string
+  consult: string
+  asker: string
+  number: string
+  item: string
+  title: Named
+  applicant: string
+  question: string
+  state: string
+  opinion: string | null
+  words: string | null
+  due: string
+  created: string
+}
 export interface Page<T> {
   items: T[]
   next: string | null
