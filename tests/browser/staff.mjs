@@ -98,7 +98,7 @@ test('clerk: asks another administration about a case; its clerk answers, and th
       await page.locator('#step-member').selectOption('110000')
       await page.locator('#step-question').fill(question)
       await page.locator('dialog button[type=submit]').click()
-      await page.locator('.desk-bar-state', { hasText: '协办中' }).waitFor()
+      await page.locator('.desk-bar-state', { hasText: '征求意见中' }).waitFor()
       const there = asked.page.locator('.consult', { hasText: question })
       for (let i = 0; ; i++) {
         await go(asked, '/desk/consults')

@@ -382,7 +382,7 @@ export interface Material {
 export interface Case {
   id: string
   number: string
-  item: Coded
+  item: Coded & { version: number }
   state: CaseState
   state_words: Named
   outcome: string | null
