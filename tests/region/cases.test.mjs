@@ -198,6 +198,28 @@ test('every case folded again from its events is what its row says', async () =>
   assert.ok(told.ok && told.cases >= 10 && told.events > 40, JSON.stringify(told))
 })
 
+test('a step that has a letter gives it as PDF, at both ends and to nobody else', async () => {
+  const id = await arrived()
+  await does(clerk, id, 'accept')
+  await does(clerk, id, 'decide', { outcome: 'refused', reason: '学历不符合条件（甲）', law: '某办法第五条' })
+  const home = await stateIs(citizen, id, 'refused')
+  for (const [client, shown] of [[clerk, await at(clerk, id)], [citizen, home]]) {
+    const letters = shown.events.filter((e) => e.letter)
+    assert.deepEqual(letters.map((e) => e.letter.zh), ['受理通知书', '不予决定书'])
+    for (const { seq } of letters) {
+      const page = await fetch(`${client.base}/cases/v1/cases/${id}/letters/${seq}`, { headers: { Cookie: client.cookie } })
+      assert.equal(page.status, 200)
+      assert.equal(page.headers.get('content-type'), 'application/pdf')
+      const bytes = Buffer.from(await page.arrayBuffer())
+      assert.ok(bytes.subarray(0, 5).equals(Buffer.from('%PDF-')) && bytes.length > 3000)
+    }
+  }
+  const plain = home.events.find((e) => !e.letter)
+  for (const seq of [plain.seq, 999, 'x']) assert.equal((await citizen.get(`/cases/v1/cases/${id}/letters/${seq}`)).status, 404)
+  const other = await r.signedIn('130000', 'citizen')
+  assert.equal((await other.get(`/cases/v1/cases/${id}/letters/${home.events.find((e) => e.letter).seq}`)).status, 404)
+})
+
 test('what the evaluation counts: time against promise, papers avoided, visits, ratings', async () => {
   const { items } = (await clerk.get('/cases/v1/statistics')).json
   const one = items.find((i) => i.item === 'HE-TALENT-CARD')

@@ -174,6 +174,9 @@ th_handled th_cases_action(th_request *rq);
 th_handled th_cases_events(th_request *rq);
 th_handled th_cases_one_events(th_request *rq);
 th_handled th_cases_statistics(th_request *rq); /* statistics.c */
+th_handled th_cases_letter(th_request *rq);     /* letter.c */
+/* The letter that an event of this action has, with its words; NULL when it has none. */
+const th_json *th_letter_of(const th_action *action, const th_json *detail);
 th_handled th_consults_list(th_request *rq);
 th_handled th_consult_answer(th_request *rq);
 void th_case_action_write(const th_cases *cases, const th_action *action, th_pen *pen);

@@ -253,6 +253,8 @@ static const th_route routes[] = {
      "offset:integer:where these bytes begin", false},
     {"GET", "/cases/v1/cases/{id}/materials/{code}", PEOPLE, TH_BODY_NONE, 0, th_material_get_bytes, "getMaterial", "One paper's bytes", NULL, NULL,
      NULL, false},
+    {"GET", "/cases/v1/cases/{id}/letters/{seq}", PEOPLE, TH_BODY_NONE, 0, th_cases_letter, "getLetter",
+     "The letter of a step (an event that names its `letter`), as PDF", NULL, NULL, NULL, false},
     {"GET", "/cases/v1/statistics", TH_ROLE_STAFF, TH_BODY_NONE, 0, th_cases_statistics, "caseStatistics",
      "Per item that this node decides: time taken against promised, papers avoided, visits, ratings; shares in hundredths of a percent", NULL,
      "{\"type\":\"object\"}", "from:string:YYYY-MM-DD;to:string:YYYY-MM-DD, that day included", false},

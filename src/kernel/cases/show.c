@@ -31,6 +31,23 @@ static void kind_words(const th_cases *cases, th_pen *pen, th_str kind)
         }
 }
 
+/* What it is called on paper, where it has a letter. */
+static void letter_words(const th_cases *cases, th_pen *pen, th_str kind, th_str json, th_arena *arena)
+{
+    const th_action *action = th_machine_kind(cases->machine, kind);
+    const th_json *detail;
+    if (!action || !th_json_get(action->json, "letters") || th_json_parse(json, arena, &detail, NULL))
+        return;
+    const th_json *letter = th_letter_of(action, detail);
+    if (!letter)
+        return;
+    th_pen_key(pen, "letter");
+    th_pen_object(pen);
+    th_pen_kstr(pen, "zh", th_json_str(letter, "zh"));
+    th_pen_kstr(pen, "en", th_json_str(letter, "en"));
+    th_pen_end(pen, '}');
+}
+
 static void place_write(th_cases *cases, th_pen *pen, const char *key, th_str code)
 {
     th_trust *trust = th_exchange_trust(cases->exchange);
@@ -62,6 +79,7 @@ static th_status events_write(th_cases *cases, th_db *db, const th_case *c, th_a
         place_write(cases, pen, "node", row[1].s);
         th_pen_kstr(pen, "kind", row[3].s);
         kind_words(cases, pen, row[3].s);
+        letter_words(cases, pen, row[3].s, row[4].s, arena);
         th_pen_kraw(pen, "detail", row[4].s);
         th_pen_kstr(pen, "message", row[5].s);
         th_pen_end(pen, '}');

@@ -321,6 +321,7 @@ export interface CaseEvent extends Named {
   node: Coded
   kind: string
   law?: Named
+  letter?: Named
   detail: {
     [other: string]: unknown
     kind?: string

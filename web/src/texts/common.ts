@@ -88,6 +88,7 @@ export const common = {
   'event.refused': ['决定：不予', 'Decided: refused'],
   'event.counter': ['在窗口提交', 'Applied at a counter'],
   'event.citizen': ['本人提交', 'Applied by the person'],
+  'event.letter': ['打印{name}', 'Print: {name}'],
   'event.reason': ['理由', 'Reason'],
   'event.law': ['依据', 'Law'],
   'event.note': ['说明', 'Note'],
