@@ -34,6 +34,9 @@ const pages = [
   ['counter', '130000', 'clerk', '/desk/counter'],
   ['issued', '130000', 'clerk', '/desk/certificates'],
   ['ask', '130000', 'clerk', '/desk/ask'],
+  ['consults', '130000', 'clerk', '/desk/consults'],
+  ['office', '130000', 'head', '/desk/office'],
+  ['desk-head', '130000', 'head', '/desk'],
   ['members', '110000', 'operator', '/operator'],
   ['trust', '110000', 'operator', '/operator/trust'],
   ['links', '110000', 'operator', '/operator/links'],
@@ -44,7 +47,7 @@ const pages = [
   ['accounts', '110000', 'operator', '/operator/accounts'],
   ['totp', '110000', 'operator', '/me/totp'],
 ]
-const onWall = new Set(['wall', 'tour', 'home', 'desk', 'journal'])
+const onWall = new Set(['wall', 'tour', 'home', 'desk', 'journal', 'office'])
 const people = [...new Set(pages.map(([, code, login]) => `${code} ${login ?? ''}`))]
 
 /* Loaded once, in Chinese; then the page's own switch makes it English. */
@@ -191,6 +194,8 @@ test('what the node answers has the shapes that the console believes', async () 
     ['Case', await citizen.get(`/cases/v1/cases/${id}`)],
     ['Page<CaseBrief>', await citizen.get('/cases/v1/cases?view=mine')],
     ['Page<CaseBrief>', await clerk.get('/cases/v1/cases?view=all')],
+    ['Statistics', await clerk.get('/cases/v1/statistics')],
+    ['{ items: Consult[] }', await clerk.get('/cases/v1/consults')],
     ['Looks', await citizen.get('/exchange/v1/looks')],
     ['Session', await citizen.get('/people/v1/session')],
     ['NodeInfo', await citizen.get('/operations/v1/node')],

@@ -122,6 +122,38 @@ test('clerk: asks another administration about a case; its clerk answers, and th
   )
 })
 
+for (const lang of languages)
+  test(`head of office, desk, ${lang}: extends a term at the case and finds it counted`, async () => {
+    const id = await waiting()
+    const clerk = await region.signedIn('130000', 'clerk')
+    assert.equal((await clerk.post(`/cases/v1/cases/${id}:accept`)).status, 200)
+    await as('130000', 'head', { lang }, async (v) => {
+      const { page } = v
+      const counted = async () => {
+        await go(v, '/desk/office')
+        const row = page.locator('tbody tr', { hasText: lang === 'zh' ? '引进人才服务卡申领' : 'Talent service card' })
+        return Number(await row.locator('td').nth(3).textContent())
+      }
+      const before = await counted()
+      await go(v, `/desk/${id}?view=all`)
+      await page.locator('.desk-more summary').click()
+      await page.locator('.desk-more button', { hasText: lang === 'zh' ? '延长期限' : 'Extend' }).click()
+      await tabTo(page, 'dialog button[type=submit]')
+      await page.keyboard.press('Enter')
+      await page.locator('#step-reason-fault').waitFor()
+      await page.locator('#step-reason').fill(lang === 'zh' ? '需要向毕业院校核实' : 'The school has to be asked')
+      await page.locator('dialog button[type=submit]').click()
+      await page.locator('dialog').waitFor({ state: 'detached' })
+      await page.locator('.timeline', { hasText: lang === 'zh' ? '需要向毕业院校核实' : 'The school has to be asked' }).waitFor()
+      assert.equal(await counted(), before + 1)
+      await page.locator('.pick label').nth(2).click()
+      await settled(page)
+      assert.deepEqual(await foreign(page, lang), [])
+      await accessible(page, 'office')
+      await shoot(page, `office-counted-desk-${lang}`)
+    })
+  })
+
 test('clerk: a new case joins the open work-list by itself', () =>
   as('130000', 'clerk', {}, async (v) => {
     await go(v, '/desk')

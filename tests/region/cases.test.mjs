@@ -225,6 +225,7 @@ test('what the evaluation counts: time against promise, papers avoided, visits, 
   const one = items.find((i) => i.item === 'HE-TALENT-CARD')
   assert.ok(one.decided >= 3 && one.cases >= 10, JSON.stringify(one))
   assert.equal(one.on_time_e4, 10000)
+  assert.ok(one.open >= 1 && one.open <= one.cases && one.overdue === 0, JSON.stringify(one))
   assert.equal(one.papers_avoided_e4, 10000)
   assert.equal(one.no_visit_e4, 10000)
   assert.equal(one.rated, 1)

@@ -55,6 +55,7 @@ const routes: RouteRecordRaw[] = [
       { path: 'certificates/:id?', component: () => import('./pages/clerk/IssuedPage.vue'), meta: { title: ['证照', 'Certificates'], roles: counter } },
       { path: 'ask', component: () => import('./pages/clerk/AskPage.vue'), meta: { title: ['请求出示', 'Ask to see'], roles: counter } },
       { path: 'consults', component: () => import('./pages/clerk/ConsultsPage.vue'), meta: { title: ['征求意见', 'Asked of us'], roles: ['clerk', 'head'] } },
+      { path: 'office', component: () => import('./pages/clerk/OfficePage.vue'), meta: { title: ['本机关', 'This office'], roles: ['head', 'auditor'] } },
       { path: ':id?', component: () => import('./pages/clerk/DeskPage.vue'), meta: { title: ['办件', 'Cases'], roles: desk } },
     ],
   },

@@ -256,7 +256,8 @@ static const th_route routes[] = {
     {"GET", "/cases/v1/cases/{id}/letters/{seq}", PEOPLE, TH_BODY_NONE, 0, th_cases_letter, "getLetter",
      "The letter of a step (an event that names its `letter`), as PDF", NULL, NULL, NULL, false},
     {"GET", "/cases/v1/statistics", TH_ROLE_STAFF, TH_BODY_NONE, 0, th_cases_statistics, "caseStatistics",
-     "Per item that this node decides: time taken against promised, papers avoided, visits, ratings; shares in hundredths of a percent", NULL,
+     "Per item that this node decides: open, overdue, extended, time taken against promised, papers avoided, visits, ratings; "
+     "shares in hundredths of a percent", NULL,
      "{\"type\":\"object\"}", "from:string:YYYY-MM-DD;to:string:YYYY-MM-DD, that day included", false},
     {"GET", "/cases/v1/consults", TH_ROLE_CLERK | TH_ROLE_HEAD, TH_BODY_NONE, 0, th_consults_list, "consults",
      "What other administrations ask this one about their cases", NULL, "{\"type\":\"object\"}", NULL, false},

@@ -419,6 +419,32 @@ export interface Consult {
   due: string
   created: string
 }
+/* What this node decides, counted per item; shares in hundredths of a percent, null when nothing was counted. */
+export interface ItemFigures {
+  item: string
+  title: Named
+  cases: number
+  decided: number
+  approved: number
+  days_taken: number
+  days_promised: number
+  at_counter: number
+  rated: number
+  papers_verified: number
+  papers_uploaded: number
+  open: number
+  overdue: number
+  extended: number
+  on_time_e4: number | null
+  papers_avoided_e4: number | null
+  no_visit_e4: number | null
+  satisfied_e4: number | null
+}
+export interface Statistics {
+  member: string
+  at: string
+  items: ItemFigures[]
+}
 export interface Page<T> {
   items: T[]
   next: string | null

@@ -36,6 +36,7 @@ export const common = {
   'nav.issued': ['证照', 'Certificates'],
   'nav.ask': ['请求出示', 'Ask to see'],
   'nav.consults': ['征求意见', 'Asked of us'],
+  'nav.office': ['本机关', 'This office'],
   'nav.members': ['成员', 'Members'],
   'nav.trust': ['信任文件', 'Trust'],
   'nav.grants': ['授权', 'Grants'],
