@@ -158,16 +158,21 @@ test('the skip link and the page change are for those who do not see', () =>
     assert.match(await page.title(), /办事/)
   }))
 
-test('every verification that a service asks for is granted by its register, to every member', async () => {
+test('every verification that a service asks for is granted by its register, to every member, and nothing is granted for services that there are not', async () => {
   const anyone = region.client('110000')
   const auditor = await region.signedIn('110000', 'auditor')
   const items = (await anyone.get('/government/v1/items')).json.items
   const given = new Set()
+  const known = new Set([...items, ...(await anyone.get('/operations/v1/node')).json.purposes].map((each) => each.code))
+  const unknown = new Set()
   for (const provider of Object.keys(names))
     for (const grant of (await auditor.get(`/exchange/v1/grants?provider=${provider}`)).json.items)
-      for (const purpose of grant.purposes)
+      for (const purpose of grant.purposes) {
+        if (!known.has(purpose)) unknown.add(`${grant.id} ${purpose}`)
         for (const field of grant.fields)
           given.add([provider, grant.consumer.member, grant.register, grant.operation, purpose, field].join(' '))
+      }
+  assert.deepEqual([...unknown], [], 'grants for services that there are not')
   const lacking = []
   for (const { code } of items)
     for (const each of (await anyone.get(`/government/v1/items/${code}`)).json.evidence)
