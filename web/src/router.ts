@@ -12,6 +12,7 @@ declare module 'vue-router' {
   }
 }
 
+const person: Role[] = ['citizen']
 const staff: Role[] = ['operator', 'auditor']
 const desk: Role[] = ['clerk', 'head', 'auditor']
 const counter: Role[] = ['clerk']
@@ -30,18 +31,18 @@ const routes: RouteRecordRaw[] = [
       {
         path: 'apply/:code',
         component: () => import('./pages/citizen/ApplyPage.vue'),
-        meta: { title: ['申请', 'Apply'], signedIn: true },
+        meta: { title: ['申请', 'Apply'], roles: person },
       },
-      { path: 'cases', component: () => import('./pages/citizen/CasesPage.vue'), meta: { title: ['我的办件', 'My cases'], signedIn: true } },
+      { path: 'cases', component: () => import('./pages/citizen/CasesPage.vue'), meta: { title: ['我的办件', 'My cases'], roles: person } },
       { path: 'cases/:id', component: () => import('./pages/citizen/CasePage.vue'), meta: { title: ['办件进度', 'Case'], signedIn: true } },
       {
         path: 'looks',
         component: () => import('./pages/citizen/LooksPage.vue'),
-        meta: { title: ['谁看过我的信息', 'Who looked at my data'], signedIn: true },
+        meta: { title: ['谁看过我的信息', 'Who looked at my data'], roles: person },
       },
-      { path: 'wallet', component: () => import('./pages/citizen/WalletPage.vue'), meta: { title: ['我的证照', 'My certificates'], signedIn: true } },
-      { path: 'wallet/:id', component: () => import('./pages/citizen/CertificatePage.vue'), meta: { title: ['证照', 'Certificate'], signedIn: true } },
-      { path: 'show', component: () => import('./pages/citizen/ShowPage.vue'), meta: { title: ['出示证照', 'Show a certificate'], signedIn: true } },
+      { path: 'wallet', component: () => import('./pages/citizen/WalletPage.vue'), meta: { title: ['我的证照', 'My certificates'], roles: person } },
+      { path: 'wallet/:id', component: () => import('./pages/citizen/CertificatePage.vue'), meta: { title: ['证照', 'Certificate'], roles: person } },
+      { path: 'show', component: () => import('./pages/citizen/ShowPage.vue'), meta: { title: ['出示证照', 'Show a certificate'], roles: person } },
       { path: 'me', component: () => import('./pages/citizen/MePage.vue'), meta: { title: ['我的', 'Me'] } },
       { path: 'me/totp', component: () => import('./pages/citizen/TotpPage.vue'), meta: { title: ['动态口令', 'One-time codes'], signedIn: true } },
     ],
@@ -116,6 +117,8 @@ router.beforeEach(async (to) => {
   if (!roles && !signedIn) return true
   await knowSession()
   if (!account.value) return { path: '/sign-in', query: { to: to.fullPath } }
+  /* the first of these pages is not for everyone whose workplace they are */
+  if (to.path === '/operator' && !has(...watch) && has(...everyDesk)) return '/operator/requests'
   if (roles && !has(...roles)) return { path: '/denied', query: { from: to.fullPath } }
   return true
 })

@@ -18,6 +18,7 @@ export function homeOf(list: Role[]): string {
   if (list.includes('clerk') || list.includes('head')) return '/desk'
   if (list.includes('operator') || list.includes('auditor')) return '/operator'
   if (list.includes('duty')) return '/wall'
+  if (list.includes('accountant')) return '/operator/requests'
   return '/'
 }
 
