@@ -39,6 +39,7 @@ const innerFields: Record<string, Named> = {
   looks: { zh: '谁看过', en: 'Who looked' },
 }
 
+export const isRegister = (name: string): boolean => !(name in inner)
 export const registerName = (name: string): Named => inner[name] ?? register(name)?.title ?? plain(name)
 export function fieldName(of: string, field: string): Named {
   if (of in inner) return innerFields[field] ?? plain(field)

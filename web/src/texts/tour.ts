@@ -32,7 +32,7 @@ export const tour = {
   'pair.looks': ['请告诉本人：谁查看过她的信息（附本人同意）。', 'Tell the person who looked at her data (with her own token).'],
   'pair.looks.answer': ['{n} 条记录，各附回执。', '{n} {n|look|looks}, each with its receipt.'],
   'looks': ['合起来看到的', 'What the person sees'],
-  'look.verify': ['{who}核验了您的{what}', '{who} verified your {what}'],
+  'look.verify': ['{who}核验了您的{what}', '{who} verified your record in the {what} register'],
   'look.received': ['{who}收到了您的{what}', '{who} received your {what}'],
   'waiting': ['等待下一步发生…', 'Waiting for the next step…'],
   'end': ['走完了', 'That was all'],
