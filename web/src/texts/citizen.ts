@@ -162,6 +162,8 @@ export const citizen = {
   'case.path': ['{from}提交，{to}决定', 'Started in {from}, decided in {to}'],
   'case.looks': ['这件事中谁看过我的信息', 'Who looked at my data for this case'],
   'case.next.evidence': ['正在向登记单位核验，通常几秒钟。', 'The registers are being asked; this usually takes seconds.'],
+  'case.papers': ['待交材料', 'Papers to hand in'],
+  'case.next.papers': ['还缺材料。请在下面上传，齐了就转给办理单位。', 'Papers are missing. Upload them below; once complete, the case goes to the office that decides.'],
   'case.next.handed_over': ['正在转给办理单位。对方暂时连不上时会自动重试，不会丢失。', 'On its way to the office that decides. If that node is down it is retried by itself and cannot be lost.'],
   'case.next.received': ['办理单位已收到，等待受理。您不用做什么。', 'It has arrived and waits to be accepted. Nothing to do for you.'],
   'case.next.correction': ['请按下方要求补齐；补齐前不计时。', 'Please supply what is asked for below; the clock stands until then.'],
