@@ -145,8 +145,7 @@ test('citizen: takes back an agreement and withdraws a case', () =>
     await shoot(page, 'withdrawn-phone-zh')
   }))
 
-// The item that asks for a paper has to stand on the region's signed list before a case of it may cross; until the world signs it, this waits.
-test('citizen: hands a paper in on the case; what is no paper is refused where it was chosen; the deciding office reads it', { skip: 'its item is not on the signed list yet' }, () =>
+test('citizen: hands a paper in on the case; what is no paper is refused where it was chosen; the deciding office reads it', () =>
   as('120000', 'citizen', { size: 'phone' }, async (v) => {
     const { page } = v
     await go(v, '/items/HE-DRIVER-RENEW')

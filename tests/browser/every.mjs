@@ -46,6 +46,9 @@ const pages = [
   ['registers', '110000', 'operator', '/operator/registers'],
   ['accounts', '110000', 'operator', '/operator/accounts'],
   ['totp', '110000', 'operator', '/me/totp'],
+  ['links-duty', '110000', 'duty', '/operator/links'],
+  ['requests-accountant', '110000', 'accountant', '/operator/requests'],
+  ['me-staff', '110000', 'accountant', '/me'],
 ]
 const onWall = new Set(['wall', 'tour', 'home', 'desk', 'journal', 'office'])
 const people = [...new Set(pages.map(([, code, login]) => `${code} ${login ?? ''}`))]

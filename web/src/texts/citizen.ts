@@ -7,7 +7,7 @@ export const citizen = {
   'home.continue': ['正在办理', 'In progress'],
   'home.all-cases': ['全部办件', 'All cases'],
   'home.items': ['可以跨省办的事', 'Cross-region services'],
-  'home.all-items': ['全部事项', 'All services'],
+  'home.all-items': ['全部事项', 'See all'],
   'home.looks': ['谁看过我的信息', 'Who looked at my data'],
   'home.looks.text': ['四地每一次查看都有记录，可以查、可以核、可以提异议。', 'Every look in the four administrations is on record. See it, check it, object to it.'],
   'home.notices': ['了解更多', 'Find out more'],

@@ -183,6 +183,7 @@ export const staff = {
   'registers.source.sql': ['既有数据库', 'Existing database'],
   'registers.source.http': ['上游接口', 'Upstream service'],
   'registers.field': ['字段', 'Field'],
+  'registers.fields': ['{n} 个字段：{verify} 个可核验，{query} 个可查看', '{n} fields: {verify} can be verified, {query} read'],
   'registers.verify': ['可核验', 'Verify'],
   'registers.query': ['可查看', 'Read'],
   'registers.sensitive': ['敏感', 'Sensitive'],
