@@ -105,7 +105,7 @@ static void appeal_part(letter *l)
                  TH_FMT(th_json_str(court, "zh"))),
          (th_str){NULL, 0});
     part(l, TH_PAGE_NOTE,
-         th_strf(l->arena, "If you disagree: within %lld days of receiving this you may ask %.*s to reconsider it, or within %lld months go to %.*s.", days,
+         th_strf(l->arena, "If you disagree: within %lld days of receiving this, reconsideration: %.*s; or within %lld months, a lawsuit: %.*s.", days,
                  TH_FMT(th_json_str(organ, "en")), months, TH_FMT(th_json_str(court, "en"))),
          (th_str){NULL, 0});
     row_part(l, "救济依据 Under", words_of(l, th_json_get(route, "law")));
