@@ -1,4 +1,4 @@
-/* recount.c's promises: another calendar, or other limits of the law, and what becomes of the cases that are open. */
+/* recount.c's promises: another calendar, or other limits of the law, and what becomes of the cases that are open; and th_cases_check. */
 #include "region.h"
 
 #include "cases-private.h"
@@ -310,6 +310,45 @@ static void a_damaged_case_holds_up_no_other(bool pg)
 }
 ON_BOTH(a_damaged_case_holds_up_no_other)
 
+/* ---- `tonghui cases check` ---- */
+
+typedef struct damage { const char *sql; th_str id; } damage;
+
+static th_status damage_write(void *ctx, th_db *db, th_error *why)
+{
+    const damage *d = ctx;
+    th_value key = th_v_text(d->id);
+    return th_db_exec(db, d->sql, &key, 1, NULL, why);
+}
+
+static void checking_names_the_case_that_is_not_what_its_events_say(bool pg)
+{
+    static const struct { const char *sql, *type; } damages[] = {
+        {"UPDATE cases_case SET state = 'review' WHERE id = ?1", "case-fold"}, {"UPDATE cases_case SET outcome = 'approved' WHERE id = ?1", "case-fold"},
+        {"UPDATE cases_event SET json = '{\"kind\":\"accepted\",\"by\":\"head\"}' WHERE case_id = ?1 AND kind = 'accepted'", "case-chain"},
+        {"DELETE FROM cases_event WHERE case_id = ?1 AND kind = 'accepted'", "case-fold"}, {"DELETE FROM cases_event WHERE case_id = ?1", "case-fold"}};
+    for (size_t i = 0; i < TH_COUNT(damages); i++) {
+        int64_t cases, events;
+        th_str ids[3];
+        set_up_region(pg, plain);
+        for (size_t k = 0; k < TH_COUNT(ids); k++) {
+            ids[k] = begun(k == 1 ? &owner : &origin);
+            acts(ids[k], "accept", "{}");
+        }
+        carry_all();
+        MUST(th_cases_check(owner.cases, &cases, &events, &error), &error);
+        assert_true(cases == 3 && events == 10); /* three of a case that arrived, one more of the one that began here */
+        MUST(th_cases_check(origin.cases, &cases, &events, &error), &error);
+        assert_true(cases == 0 && events == 0); /* copies follow, they are not folded */
+        damage d = {damages[i].sql, ids[1]};
+        MUST(th_cases_write(owner.cases, damage_write, &d, &error), &error);
+        REFUSED(th_cases_check(owner.cases, &cases, &events, &error), &error, TH_CORRUPT, damages[i].type);
+        assert_true(bench_holds(th_str_of(error.en), ids[1].p));
+        tear_down_region();
+    }
+}
+ON_BOTH(checking_names_the_case_that_is_not_what_its_events_say)
+
 /* A store from before there was a basis: what stands in it stays, and its cases are looked through once. */
 static void an_older_store_moves_up(bool pg)
 {
@@ -339,6 +378,7 @@ int main(void)
         BOTH(ended_half_way_it_begins_again),
         BOTH(what_happened_stays_as_it_happened),
         BOTH(a_damaged_case_holds_up_no_other),
+        BOTH(checking_names_the_case_that_is_not_what_its_events_say),
         BOTH(an_older_store_moves_up),
     };
     if (th_crypto_start())

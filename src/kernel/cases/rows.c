@@ -73,6 +73,17 @@ th_fold_in th_case_fold_in(const th_cases *cases, const th_case *c)
                         .reconsideration = th_limit_find(cases->rules, "reconsideration")};
 }
 
+/* One stored event onto the fold, its link of the chain compared with the stored one. */
+static th_status stored_step(const th_fold_in *in, th_fold *fold, const char *id, th_fold_event *event, th_str chain, th_arena *arena, th_error *error)
+{
+    th_status status = th_json_parse(event->json, arena, &event->body, error);
+    if (!status)
+        status = th_fold_step(in, fold, event, error);
+    if (!status && (chain.n != TH_HASH_SIZE || memcmp(chain.p, fold->chain.b, TH_HASH_SIZE) != 0))
+        status = th_failf(error, TH_CORRUPT, "case-chain", "办件 %s 的事件链不完整", "The chain of events of case %s is broken", id);
+    return status;
+}
+
 th_status th_case_fold(th_cases *cases, th_db *db, const th_case *c, th_arena *arena, th_fold *ret_fold, th_error *error)
 {
     th_rows rows;
@@ -85,11 +96,7 @@ th_status th_case_fold(th_cases *cases, th_db *db, const th_case *c, th_arena *a
     for (size_t i = 0; !status && i < rows.n; i++) {
         const th_value *row = th_row(&rows, i);
         th_fold_event event = {.kind = row[0].s, .at_us = row[1].i, .json = row[2].s};
-        status = th_json_parse(row[2].s, arena, &event.body, error);
-        if (!status)
-            status = th_fold_step(&in, ret_fold, &event, error);
-        if (!status && (row[3].s.n != TH_HASH_SIZE || memcmp(row[3].s.p, ret_fold->chain.b, TH_HASH_SIZE) != 0))
-            status = th_failf(error, TH_CORRUPT, "case-chain", "办件 %s 的事件链不完整", "The chain of events of case %s is broken", c->id);
+        status = stored_step(&in, ret_fold, c->id, &event, row[3].s, arena, error);
     }
     return status;
 }
@@ -301,56 +308,106 @@ th_status th_cases_write(th_cases *cases, th_case_write write, void *ctx, th_err
     return th_writer_run(cases->writer, &w.change, error);
 }
 
-/* ---- checking ---- */
+/* ---- checking: a page of cases and all their events from one snapshot, so that it may run beside a node that works ---- */
 
 typedef struct checking {
     th_cases *cases;
-    th_arena arena;
+    th_arena page, each;
+    th_rows rows;   /* id, item, item_version, state, outcome: of the page */
+    size_t at;      /* the case whose events come now */
+    th_fold_in in;  /* of that case */
+    th_fold fold;
     int64_t events;
+    th_status status;
+    th_error *error;
 } checking;
 
-static th_status case_check(checking *k, th_db *db, th_str id, th_error *error)
+static void case_begin(checking *k)
 {
-    th_case c;
-    th_fold fold;
-    th_status status = th_case_get(k->cases, db, id, &k->arena, &c, error);
-    if (!status)
-        status = th_case_fold(k->cases, db, &c, &k->arena, &fold, error);
-    if (status)
+    k->fold = (th_fold){0};
+    th_arena_reset(&k->each);
+    if (k->at == k->rows.n)
+        return;
+    const th_value *row = th_row(&k->rows, k->at);
+    const th_case c = {.item = row[1].s, .item_version = row[2].type == TH_VALUE_NULL ? 0 : row[2].i};
+    k->in = th_case_fold_in(k->cases, &c);
+    k->in.clock.recorded = true;
+}
+
+static void case_end(checking *k)
+{
+    const th_value *row = th_row(&k->rows, k->at);
+    k->events += k->fold.count;
+    if (!k->fold.state || !th_str_eq(k->fold.state->id, row[3].s) || !th_str_is(row[4].s, k->fold.outcome))
+        k->status = th_failf(k->error, TH_CORRUPT, "case-fold", "办件 %.*s 的状态与事件不符", "The state of case %.*s is not what its events say",
+                             TH_FMT(row[0].s));
+    k->at++;
+    case_begin(k);
+}
+
+static bool event_check(void *ctx, const th_value *row, int columns)
+{
+    checking *k = ctx;
+    char id[TH_ID_TEXT] = "";
+    (void)columns;
+    while (!k->status && k->at < k->rows.n && !th_str_eq(th_row(&k->rows, k->at)[0].s, row[0].s))
+        case_end(k);
+    if (k->status || k->at == k->rows.n)
+        return false;
+    memcpy(id, row[0].s.p, row[0].s.n < TH_ID_TEXT ? row[0].s.n : TH_ID_TEXT - 1);
+    th_fold_event event = {.kind = row[1].s, .at_us = row[2].i, .json = row[3].s};
+    k->status = stored_step(&k->in, &k->fold, id, &event, row[4].s, &k->each, k->error);
+    return !k->status;
+}
+
+static th_status page_check(checking *k, th_db *db, const char *after, size_t most, th_error *error)
+{
+    th_value code = th_v_text(th_str_of(k->cases->code)), values[] = {th_v_text(th_str_of(after)), code, th_v_int((int64_t)most)};
+    th_arena_reset(&k->page);
+    k->rows.n = k->at = 0;
+    th_status status = th_db_select(db, "SELECT id, item, item_version, state, outcome FROM cases_case WHERE id > ?1 AND owner = ?2 ORDER BY id LIMIT ?3",
+                                    values, 3, &k->page, &k->rows, error);
+    if (status || !k->rows.n)
         return status;
-    k->events += fold.count;
-    if (fold.state == c.state && th_str_is(c.outcome, fold.outcome))
-        return TH_OK;
-    return th_failf(error, TH_CORRUPT, "case-fold", "办件 %s 的状态与事件不符", "The state of case %s is not what its events say", c.id);
+    values[2] = th_row(&k->rows, k->rows.n - 1)[0];
+    case_begin(k);
+    status = th_db_each(db,
+                        "SELECT e.case_id, e.kind, e.at, e.json, e.chain FROM cases_case c JOIN cases_event e ON e.case_id = c.id "
+                        "WHERE c.id > ?1 AND c.id <= ?3 AND c.owner = ?2 ORDER BY c.id, e.seq",
+                        values, 3, event_check, k, error);
+    while (!status && !k->status && k->at < k->rows.n)
+        case_end(k);
+    return status ? status : k->status;
 }
 
 th_status th_cases_check(th_cases *cases, int64_t *ret_cases, int64_t *ret_events, th_error *error)
 {
     enum { PAGE = 200 };
-    checking k = {.cases = cases};
+    checking k = {.cases = cases, .error = error};
     th_db *db;
     char last[TH_ID_TEXT] = "";
     *ret_cases = 0;
     th_status status = th_store_acquire(cases->store, &db, error);
     if (status)
         return status;
-    th_arena_open(&k.arena, 256u << 20);
+    th_arena_open(&k.page, 16u << 20);
+    th_arena_open(&k.each, 64u << 20);
     for (bool more = true; more && !status;) {
-        th_rows rows;
-        th_value values[] = {th_v_text(th_str_of(last)), th_v_text(th_str_of(cases->code)), th_v_int(PAGE)};
-        th_arena_reset(&k.arena);
-        status = th_db_select(db, "SELECT id FROM cases_case WHERE id > ?1 AND owner = ?2 ORDER BY id LIMIT ?3", values, 3, &k.arena, &rows,
-                              error);
-        for (size_t i = 0; !status && i < rows.n; i++) {
-            th_str id = th_row(&rows, i)[0].s;
+        status = th_db_snapshot_begin(db);
+        if (status)
+            break;
+        status = page_check(&k, db, last, PAGE, error);
+        th_db_snapshot_end(db);
+        *ret_cases += (int64_t)k.at;
+        if (k.rows.n) {
+            th_str id = th_row(&k.rows, k.rows.n - 1)[0].s;
             memcpy(last, id.p, id.n < TH_ID_TEXT ? id.n : TH_ID_TEXT - 1);
-            status = case_check(&k, db, id, error);
-            *ret_cases += !status;
         }
-        more = !status && rows.n == PAGE;
+        more = k.rows.n == PAGE;
     }
     *ret_events = k.events;
-    th_arena_close(&k.arena);
+    th_arena_close(&k.each);
+    th_arena_close(&k.page);
     th_store_release(cases->store, db);
     return status;
 }
