@@ -153,7 +153,8 @@ static th_status cases_open(th_node *node, void **ret_module, th_error *error)
                                 .env = &node->env,
                                 .message_key = node->keys.message,
                                 .exchange = node->exchange,
-                                .certificates = node->certificates};
+                                .certificates = node->certificates,
+                                .pool = node->pool};
     memcpy(options.secret, node->keys.secret, sizeof options.secret);
     if (!status)
         status = th_cases_open(&options, &node->cases, error);

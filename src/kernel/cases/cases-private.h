@@ -18,6 +18,7 @@ struct th_cases {
     uint8_t secret[32], seal_key[32];
     th_exchange *exchange;
     th_certificates *certificates;
+    th_pool *pool;
     th_arena arena; /* items live here */
     th_case_item *items;
     size_t item_count;
@@ -102,6 +103,7 @@ TH_MUST_USE th_status th_case_secret_open(th_cases *cases, const char *id, th_st
 void th_id_mask(th_str id_number, char ret_masked[24]);
 
 /* start.c, evidence.c, handover.c, act.c, request.c, consult.c, show.c */
+bool th_case_shown_to(const th_case *c, const th_who *who); /* the applicant, and whoever works here */
 TH_MUST_USE th_status th_evidence_ask(th_cases *cases, th_str case_id, th_error *error);
 void th_evidence_drop(th_cases *cases); /* at the end: answers that were never kept; the next start asks again */
 TH_MUST_USE th_status th_handover_when_ready(th_cases *cases, th_db *db, const char *case_id, th_error *error);

@@ -39,6 +39,7 @@ th_status th_cases_open(const th_cases_options *o, th_cases **ret_cases, th_erro
     cases->message_key = o->message_key;
     cases->exchange = o->exchange;
     cases->certificates = o->certificates;
+    cases->pool = o->pool;
     cases->any_item = o->any_item;
     memcpy(cases->secret, o->secret, sizeof cases->secret);
     th_str label = TH_STR("tonghui/v1/cases");

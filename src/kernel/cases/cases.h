@@ -34,7 +34,8 @@ typedef struct th_cases_options {
     uint8_t secret[32];
     th_exchange *exchange;
     bool any_item; /* a region without lists (tests): any item may be begun at any member */
-    th_certificates *certificates; /* NULL = none: then no holder's key goes with a case */
+    th_certificates *certificates; /* NULL = none: then no holder's key goes with a case, and letters are not sealed */
+    th_pool *pool; /* letters are drawn there; NULL = where they are asked for */
 } th_cases_options;
 
 TH_MUST_USE th_status th_cases_open(const th_cases_options *options, th_cases **ret_cases, th_error *error);

@@ -262,6 +262,11 @@ static void clock_member(th_cases *cases, const th_case *c, const th_fold *fold,
     }
 }
 
+bool th_case_shown_to(const th_case *c, const th_who *who)
+{
+    return (who->subject.n && th_str_eq(who->subject, c->subject)) || (who->roles & (TH_ROLE_CLERK | TH_ROLE_HEAD | TH_ROLE_AUDITOR));
+}
+
 th_status th_cases_show(th_cases *cases, th_db *db, th_str case_id, const th_who *who, th_arena *arena, th_str *ret_json,
                         th_error *error)
 {
@@ -272,8 +277,7 @@ th_status th_cases_show(th_cases *cases, th_db *db, th_str case_id, const th_who
     th_status status = th_case_get(cases, db, case_id, arena, &c, error);
     if (status)
         return status;
-    bool applicant = who->subject.n && th_str_eq(who->subject, c.subject);
-    if (!applicant && !(who->roles & (TH_ROLE_CLERK | TH_ROLE_HEAD | TH_ROLE_AUDITOR)))
+    if (!th_case_shown_to(&c, who))
         return th_fail(error, TH_NOT_FOUND, "no-case", "没有这个办件", "There is no such case");
     status = th_case_secret_open(cases, c.id, c.secret, arena, &secret, error);
     if (!status && th_case_written_here(cases, &c))

@@ -105,6 +105,10 @@ TH_MUST_USE th_status th_certificates_status(th_certificates *certificates, th_d
 TH_MUST_USE th_status th_certificates_of_case_end(th_certificates *certificates, th_db *db, th_str case_id, th_str reason, th_str law, th_arena *arena,
                                                   th_error *error);
 
+/* A page of another service (platform/page), sealed by the key that seals this member's certificates. TH_UNAVAILABLE "no-page-key". */
+TH_MUST_USE th_status th_certificates_page_seal(th_certificates *certificates, th_str pdf, th_str name, th_str reason, th_arena *arena, th_str *ret_pdf,
+                                                th_error *error);
+
 /* ---- checking ------------------------------------------------------------------------------------------------------------------ */
 
 typedef enum th_certificate_carrier { TH_CARRIER_TOKEN = 1, TH_CARRIER_SQUARE, TH_CARRIER_PAGE } th_certificate_carrier;

@@ -142,6 +142,21 @@ static th_status files_make(printing *p, th_page_file files[2], size_t *ret_n)
     return status;
 }
 
+static th_status sealed(th_certificates *certs, th_str pdf, th_str name, th_str reason, const th_page_file *files, size_t n, th_arena *arena, th_str *ret_pdf,
+                        th_error *error)
+{
+    const th_page_signer signer = {.key = certs->options.key_p256, .x509 = certs->options.x509, .name = name, .reason = reason,
+                                   .at_us = th_now_us(certs->options.env)};
+    if (!certs->options.key_p256 || !certs->options.x509.n)
+        return th_fail(error, TH_UNAVAILABLE, "no-page-key", "本节点没有可为页面签章的密钥", "This node has no key that can sign pages");
+    return th_page_sign(pdf, &signer, files, n, arena, ret_pdf, error);
+}
+
+th_status th_certificates_page_seal(th_certificates *certs, th_str pdf, th_str name, th_str reason, th_arena *arena, th_str *ret_pdf, th_error *error)
+{
+    return sealed(certs, pdf, name, reason, NULL, 0, arena, ret_pdf, error);
+}
+
 th_status th_certificate_page(th_certificates *certs, const th_issued *issued, th_arena *arena, th_str *ret_pdf, th_error *error)
 {
     printing p = {.certs = certs, .issued = issued, .type = th_certificate_type_find(certs, issued->type), .arena = arena, .error = error};
@@ -153,16 +168,12 @@ th_status th_certificate_page(th_certificates *certs, const th_issued *issued, t
         return th_fail(error, TH_UNPROCESSABLE, "certificate-type", "本节点不再签发这种证照", "This node issues no such certificate any more");
     if (issued->status != TH_STATUS_VALID)
         return th_fail(error, TH_CONFLICT, "certificate-state", "证照已被暂扣或撤销，不能打印", "The certificate is suspended or revoked and is not printed");
-    if (!certs->options.key_p256 || !certs->options.x509.n)
-        return th_fail(error, TH_UNAVAILABLE, "no-page-key", "本节点没有可为页面签章的密钥", "This node has no key that can sign pages");
     p.fields = th_json_get(issued->content, "fields");
     p.template = th_json_get(p.type->json, "template");
     parts_make(&p);
     const th_page page = {.title = p.type->title_zh, .frame = true, .parts = p.parts, .count = p.n};
-    const th_page_signer signer = {.key = certs->options.key_p256, .x509 = certs->options.x509, .name = p.issuer->zh, .reason = TH_STR("电子证照签章 seal of an e-certificate"),
-                                   .at_us = th_now_us(certs->options.env)};
     th_status status = th_page_pdf(&page, arena, &pdf, error);
     if (!status)
         status = files_make(&p, files, &n);
-    return status ? status : th_page_sign(pdf, &signer, files, n, arena, ret_pdf, error);
+    return status ? status : sealed(certs, pdf, p.issuer->zh, TH_STR("电子证照签章 seal of an e-certificate"), files, n, arena, ret_pdf, error);
 }
