@@ -24,15 +24,25 @@ struct th_metric {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static th_metric *first, **last = &first;
 
+static int64_t edges[BUCKETS]; /* written with the first metric, under lock; whoever observes was given one */
+
 static int64_t edge_us(int bucket)
 {
     return (int64_t)(FIRST_US * pow(2.0, bucket / 2.0));
+}
+
+static void edges_write(void)
+{
+    if (!edges[0])
+        for (int i = 0; i < BUCKETS; i++)
+            edges[i] = edge_us(i);
 }
 
 static th_metric *metric_make(kind k, const char *name, const char *help, const char *labels)
 {
     labels = labels ? labels : "";
     pthread_mutex_lock(&lock);
+    edges_write();
     th_metric *m = first;
     while (m && (strcmp(m->name, name) != 0 || strcmp(m->labels, labels) != 0))
         m = m->next;
@@ -84,10 +94,6 @@ void th_metric_observe_us(th_metric *m, int64_t us)
 {
     us = us < 0 ? 0 : us;
     int low = 0, high = BUCKETS; /* the first bucket whose edge is not below */
-    static int64_t edges[BUCKETS];
-    if (!edges[BUCKETS - 1])
-        for (int i = 0; i < BUCKETS; i++)
-            edges[i] = edge_us(i);
     while (low < high) {
         int middle = (low + high) / 2;
         if (edges[middle] < us)
