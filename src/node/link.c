@@ -5,6 +5,7 @@
 #include "node/node.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum { TICK_MS = 500, TICK_WAITED_MS = 50, CALL_TIMEOUT_MS = 60000, CONNECT_TIMEOUT_MS = 2000 };
@@ -27,7 +28,7 @@ struct th_link {
     th_env env;
     grants_state grants[TH_MEMBERS_MAX];
     size_t grants_count;
-    bool closing;
+    atomic_bool closing;
 };
 
 typedef struct carried {

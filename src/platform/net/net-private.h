@@ -56,6 +56,7 @@ struct th_server {
     th_server_options options;
     char *cert_file, *key_file; /* own copies: read again at every reload */
     struct MHD_Daemon *daemon;
+    uint16_t port; /* that it is bound to; 0 = not started */
     th_mounted routes[TH_ROUTES_MAX];
     size_t route_count;
     const char *schemas[TH_MOUNTS_MAX];
@@ -69,7 +70,7 @@ struct th_server {
     atomic_size_t open; /* requests between their handler's start and their answer's hand-over */
     atomic_bool draining, closing;
     pthread_t sweeper;
-    bool sweeping, started;
+    bool sweeping;
     void *identities[TH_IDENTITIES_MAX]; /* tls.c; the newest is used, older ones live as long as their connections may */
     size_t identity_count;
     char *trust_pem;
@@ -106,6 +107,8 @@ void th_streams_beat(th_server *server); /* a sign of life to each: one whose cl
 /* tls.c */
 TH_MUST_USE th_status th_identity_load(th_server *server, th_error *error);
 void th_identities_free(th_server *server);
+/* Daemon and port at once for handshakes: the first may come before `start` returns. */
+void th_identities_serve(th_server *server, struct MHD_Daemon *(*start)(th_server *server));
 int th_identity_give(gnutls_session_t session, const gnutls_datum_t *ca, int n_ca, const gnutls_pk_algorithm_t *algos, int n_algos,
                      gnutls_pcert_st **pcert, unsigned *pcert_n, gnutls_privkey_t *pkey);
 void th_peer_pin_read(th_rq *r);

@@ -55,7 +55,7 @@ const th_mounted *th_route_find(th_server *server, th_str method, th_str path, t
 th_status th_server_mount(th_server *server, const char *tag, const th_route *routes, size_t n, void *module, const char *schemas,
                           th_error *error)
 {
-    TH_ASSERT(!server->started);
+    TH_ASSERT(!server->port);
     for (size_t i = 0; i < n; i++) {
         if (routes[i].peer_listener != server->options.peers)
             continue;

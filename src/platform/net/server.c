@@ -108,19 +108,17 @@ th_status th_server_start(th_server *server, th_error *error)
     }
     th_arena_close(&arena);
     if (!status)
-        server->daemon = daemon_start(server);
+        th_identities_serve(server, daemon_start);
     if (status || !server->daemon)
         return th_failf(error, TH_IO, "listen", "无法在 %s:%u 上监听（端口是否被占用？）",
                         "Cannot listen on %s:%u (is the port taken?)", server->options.address ? server->options.address : "127.0.0.1",
                         server->options.port);
-    server->started = true;
     return th_sweeper_start(server);
 }
 
 uint16_t th_server_port(const th_server *server)
 {
-    const union MHD_DaemonInfo *info = server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
-    return info ? info->port : 0;
+    return server->port;
 }
 
 th_status th_server_reload(th_server *server, th_error *error)

@@ -171,6 +171,15 @@ void th_identities_free(th_server *server)
     server->trust_pem = NULL;
 }
 
+void th_identities_serve(th_server *server, struct MHD_Daemon *(*start)(th_server *server))
+{
+    pthread_mutex_lock(&serving_lock);
+    server->daemon = start(server);
+    const union MHD_DaemonInfo *info = server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
+    server->port = info ? info->port : 0;
+    pthread_mutex_unlock(&serving_lock);
+}
+
 /* The port that the client reached tells the server: several may live in one process (tests, the simulation's neighbours). */
 static th_server *server_of(gnutls_session_t session)
 {
@@ -184,7 +193,7 @@ static th_server *server_of(gnutls_session_t session)
     th_server *found = NULL;
     pthread_mutex_lock(&serving_lock);
     for (size_t i = 0; i < TH_COUNT(serving) && !found; i++)
-        if (serving[i] && serving[i]->started && th_server_port(serving[i]) == port)
+        if (serving[i] && serving[i]->port && serving[i]->port == port)
             found = serving[i];
     pthread_mutex_unlock(&serving_lock);
     return found;
