@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import tls from 'node:tls'
 import { after, before, test } from 'node:test'
 import { Peer } from '../lib/peer.mjs'
-import { codes, faketime, Region, sleep, startCase, until } from '../lib/region.mjs'
+import { codes, faketime, patience, Region, sleep, startCase, until } from '../lib/region.mjs'
 
 const ed = 'ed25519-sha256'
 const [provider, consumer] = ['110000', '120000']
@@ -54,29 +54,34 @@ for (const [what, open, text, limit] of [
   ['silence instead of a handshake, on the peers\' listener', (code) => net.connect(r.nodes[code].realPort, '127.0.0.1'), '', 2],
 ])
   test(`slow-loris: ${what} is given up at its limit, and others are answered meanwhile`, async () => {
+    const round = async () => {
+      const at = Date.now()
+      assert.equal((await ask()).status, 200)
+      assert.equal((await fetch(`${r.nodes[provider].portal}/healthz`)).status, 200)
+      return Date.now() - at
+    }
+    // How fast this machine is at the moment: others may be at work on it.
+    const calm = Math.max(await round(), await round(), await round())
     const begun = Date.now()
     const sockets = Array.from({ length: 60 }, () => open(provider))
     sockets.forEach((socket) => socket.on('error', () => {}).on('data', () => {}))
     await Promise.all(sockets.map((s) => new Promise((done) => s.once(s instanceof tls.TLSSocket ? 'secureConnect' : 'connect', done))))
+    const opened = Date.now()
     sockets.forEach((socket) => text && socket.write(text))
     const drip = setInterval(() => text && sockets.forEach((socket) => socket.destroyed || socket.write('x')), 200)
     const meanwhile = []
     const worker = (async () => {
       for (let i = 0; i < 5; i++) {
-        const at = Date.now()
-        assert.equal((await ask()).status, 200)
-        assert.equal((await fetch(`${r.nodes[provider].portal}/healthz`)).status, 200)
-        meanwhile.push(Date.now() - at)
+        meanwhile.push(await round())
         await sleep(150)
       }
     })()
     const closed = await Promise.all(sockets.map(closing))
     clearInterval(drip)
     await worker
-    const times = closed.map((at) => at - begun)
-    assert.ok(Math.min(...times) >= limit * 1000 - 300, `not before: ${Math.min(...times)}`)
-    assert.ok(Math.max(...times) < limit * 1000 + 1500, `at the limit: ${Math.max(...times)}`)
-    assert.ok(Math.max(...meanwhile) < 1000, String(meanwhile))
+    assert.ok(Math.min(...closed) - begun >= limit * 1000 - 300, `not before: ${Math.min(...closed) - begun}`)
+    assert.ok(Math.max(...closed) - opened < limit * 1000 + (1500 + 5 * calm) * patience, `at the limit: ${Math.max(...closed) - opened}, ${calm} calm`)
+    assert.ok(Math.max(...meanwhile) < (1000 + 5 * calm) * patience, `${meanwhile}, ${calm} calm`)
   })
 
 /* ---- signals ---- */
@@ -162,7 +167,7 @@ test('SIGTERM: what was begun is answered, streams end, nothing new is taken, an
   await streamEnded
   const { code, signal, at } = await ended
   assert.deepEqual([code, signal], [0, null])
-  assert.ok(at - begun < 5000, `${at - begun} ms`)
+  assert.ok(at - begun < 5000 * patience, `${at - begun} ms`)
   r.proxies[provider].heal(consumer)
   whole(consumer)
   await r.start(consumer)
@@ -269,7 +274,7 @@ test('few descriptors and many callers: the node keeps some for its work, does n
   assert.ok(Number(fds) < 96, `${fds} descriptors in use`)
   const cpu = cpuOf(provider)
   await sleep(1500)
-  assert.ok(cpuOf(provider) - cpu < 700, `${cpuOf(provider) - cpu} ms of CPU in 1.5 s`)
+  assert.ok(cpuOf(provider) - cpu < 700 * patience, `${cpuOf(provider) - cpu} ms of CPU in 1.5 s`)
   const refused = await ask({ deadline_ms: 1500 })
   assert.ok([200, 503, 500, 429].includes(refused.status), refused.text)
   sockets.forEach((socket) => socket.destroy())
