@@ -84,6 +84,11 @@ for (const size of ['phone', 'desk', 'wall'])
             }
             await check('words', () => until('no words of the other language', async () => !(await foreign(v.page, lang)).length, 2000).catch(async () => assert.deepEqual(await foreign(v.page, lang), [])))
             await check('width', () => narrow(v.page, name))
+            if (name === 'wall' && size !== 'phone')
+              await check('clipped', async () => {
+                const clipped = await v.page.evaluate(() => [...document.querySelectorAll('.wall-node')].map((e) => e.scrollHeight - e.clientHeight).filter((over) => over > 1))
+                assert.deepEqual(clipped, [])
+              })
             await check('title', async () => assert.ok((await v.page.title()).length > 4))
             await shoot(v.page, `${name}-${size}-${lang}`, !['wall', 'desk'].includes(name))
             await check('faults', async () => assert.deepEqual(v.faults.splice(0), []))
