@@ -58,6 +58,8 @@ test('the same id twice in one batch: the second is refused alone', async () => 
   const line = verifyLine()
   const answer = await me.ask(to, [line, line, verifyLine()])
   assert.deepEqual(answer.lines.map((l) => l.status), [200, 409, 200])
+  const [first, second] = [verifyLine(), verifyLine()]
+  assert.deepEqual((await me.ask(to, [second, first, second])).lines.map((l) => l.status), [200, 200, 409])
 })
 
 test('truncated, altered and wrongly rooted batches are refused whole, and journaled', async () => {

@@ -45,7 +45,7 @@ test('the citizen sees who looked, over all nodes, each with a receipt that hold
   const citizen = await r.signedIn('120000', 'citizen')
   const looks = await until('looks', async () => {
     const l = (await citizen.get('/exchange/v1/looks')).json
-    return l.items.length >= 2 && l
+    return l.items.length >= 3 && l
   })
   assert.deepEqual(looks.unreachable, [])
   const degree = looks.items.find((l) => l.provider.code === '110000')
@@ -53,6 +53,8 @@ test('the citizen sees who looked, over all nodes, each with a receipt that hold
   assert.deepEqual(degree.fields.toSorted(), ['level', 'name'])
   assert.equal(degree.basis.kind, 'consent')
   assert.match(degree.basis.law.zh, /法|条例|规定|办法|协议/, 'the look tells the law that its grant cites')
+  const handed = looks.items.find((l) => l.operation === 'case.submitted')
+  assert.deepEqual([handed.provider.code, handed.register, handed.basis.kind], ['130000', 'case', 'application'])
   for (const look of looks.items) {
     const file = join(r.dir, 'receipt.json')
     writeFileSync(file, JSON.stringify(look.receipt))

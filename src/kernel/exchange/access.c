@@ -52,7 +52,7 @@ static void line_put(th_buf *buf, const th_served *s)
     th_pen_kstr(&pen, "register", s->answer.reg);
     th_pen_kstr(&pen, "fields", s->answer.fields);
     th_pen_kstr(&pen, "operation", s->message.type);
-    th_pen_ktext(&pen, "basis", s->consent_id[0] ? "consent" : "duty");
+    th_pen_ktext(&pen, "basis", s->consent_id[0] ? "consent" : s->type->granted ? "duty" : "application");
     th_pen_end(&pen, '}');
 }
 
@@ -63,7 +63,7 @@ static th_status gathered(const th_batch_in *b, th_buf *lines, uint8_t *looks, s
     size_t n = 0;
     for (size_t i = 0; i < b->n; i++) {
         const th_served *s = &b->served[i];
-        if (s->subject[0] && !s->stored) {
+        if (s->subject[0] && s->answer.reg.n && !s->stored) { /* a certificate for her own wallet is no look */
             bool hex = th_unhex((th_str){s->subject, 2 * SUBJECT_BYTES}, looks + n * LOOK_BYTES, SUBJECT_BYTES);
             TH_ASSERT(hex);
             number_put(looks + n * LOOK_BYTES + SUBJECT_BYTES, b->first + i);

@@ -309,6 +309,8 @@ static th_status answered_apply(th_change *change, th_db *db, th_error *error)
         status = th_ids_put(db, TH_IDS_SENT, TH_STR(""), id, ids, b->n, &b->arena, error);
     if (!status && b->has_outbox)
         status = outbox_rows(b, db, at, error);
+    if (status)
+        th_journal_unstage(b->ex->journal, first);
     return status;
 }
 

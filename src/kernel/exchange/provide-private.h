@@ -32,6 +32,7 @@ typedef struct th_batch_in {
     th_str *lines;
     th_served *served;
     size_t n;
+    const char *greatest;  /* id of a line, while they are read */
     th_status status;      /* of the whole batch */
     th_error error;
     bool member_known;     /* then even a refusal is journaled */

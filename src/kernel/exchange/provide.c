@@ -205,11 +205,13 @@ static th_status permission_check(th_batch_in *b, th_served *s, const th_grants 
     return status;
 }
 
-static bool seen_before_in_batch(const th_batch_in *b, size_t i)
+static bool seen_before_in_batch(th_batch_in *b, size_t i)
 {
-    /* Ids ascend in honest batches, so that one comparison decides nearly always. */
-    if (i == 0 || strcmp(b->served[i].message.id, b->served[i - 1].message.id) > 0)
+    /* Ids ascend in honest batches, so that one comparison with the greatest so far decides nearly always. */
+    if (!b->greatest || strcmp(b->served[i].message.id, b->greatest) > 0) {
+        b->greatest = b->served[i].message.id;
         return false;
+    }
     for (size_t k = 0; k < i; k++)
         if (strcmp(b->served[k].message.id, b->served[i].message.id) == 0)
             return true;

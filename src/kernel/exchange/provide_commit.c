@@ -128,6 +128,11 @@ static th_status effect_run(th_batch_in *b, th_db *db, th_served *s, th_error *e
     if (outcome && !refusal.status)
         th_fail(&refusal, outcome, "failed", "处理失败", "Processing failed");
     s->acted = outcome == TH_OK && is_new && !answer.quiet;
+    if (s->acted) { /* what came here about a person stands in her list like what was looked at */
+        memcpy(s->subject, answer.subject, sizeof s->subject);
+        s->answer.reg = answer.reg;
+        s->answer.fields = answer.fields;
+    }
     s->passes = outcome && th_refusal_passes(&refusal);
     answer.status = outcome;
     answer.error = &refusal;

@@ -466,7 +466,7 @@ export interface Look {
   item: string | null
   case: string | null
   grant: string | null
-  basis?: { kind: 'consent' | 'duty' | null; law: { zh: string | null; en: string | null } }
+  basis?: { kind: 'consent' | 'duty' | 'application' | null; law: { zh: string | null; en: string | null } }
   message: string
   receipt: Receipt | null
 }

@@ -197,6 +197,7 @@ export const citizen = {
   'looks.fields': ['内容', 'Fields'],
   'looks.basis': ['依据', 'Permitted by'],
   'looks.basis.consent': ['您的同意', 'your consent'],
+  'looks.basis.application': ['您自己的申请', 'your own application'],
   'looks.basis.duty': ['法定职责', 'the office’s duty'],
   'looks.basis.law': ['{kind}（{law}）', '{kind} ({law})'],
   'looks.kept-in': ['登记在', 'Held by'],
