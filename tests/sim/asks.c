@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SEVERAL = 6 };
+enum { SEVERAL = 6, AHEAD_S = TH_SKEW_FUTURE_S + 20 /* a call takes 15 at most */, BEHIND_S = TH_SKEW_PAST_S + 5 };
 
 typedef enum ask_kind { ASK_PERSON, ASK_LIE, ASK_COMPANY, ASK_QUERY, ASK_DEGREE, ASK_LOOKS, ASK_KINDS } ask_kind;
 
@@ -16,6 +16,8 @@ typedef struct asking {
     unsigned provider;
     ask_kind kind;
     bool key_ended; /* whoever is asked knows that */
+    bool clocks_differ; /* by more than may be; until one of them is set: */
+    uint32_t clock_sets;
     th_str expected; /* of the queried name */
 } asking;
 
@@ -79,6 +81,8 @@ static void ask_done(th_ask *ask)
         /* nobody is left to hear it */
     } else if (ask->status == TH_OK) {
         s->counts.asks_ok++;
+        if (a->clocks_differ && a->clock_sets == n->clock_sets + s->nodes[a->provider].clock_sets)
+            sim_fail(s, "%s asked %s, whose clock is another by more than may be, and was answered", n->code, sim_codes[a->provider]);
         if (a->key_ended)
             sim_fail(s, "%s asked %s with a key that had ended and was answered", n->code, sim_codes[a->provider]);
         if (!answer_fits(a, &scratch))
@@ -168,7 +172,11 @@ static asking *asking_make(sim *s, sim_node *n)
     a->provider = a->kind == ASK_PERSON || a->kind == ASK_LIE ? 2 : a->kind == ASK_DEGREE ? 0 : (unsigned)chance_below(&s->chance, MEMBERS);
     th_arena_open(&a->arena, 1 << 20);
     question_write(s, a);
+    const sim_node *provider = &s->nodes[a->provider];
     a->key_ended = sim_key_ended(n, &s->nodes[a->provider]);
+    int64_t ahead_us = n->clock_us - provider->clock_us;
+    a->clocks_differ = s->equivocator != (int)a->provider && (ahead_us > AHEAD_S * TH_SECOND_US || ahead_us < -BEHIND_S * TH_SECOND_US);
+    a->clock_sets = n->clock_sets + provider->clock_sets;
     a->ask.provider = th_str_of(sim_codes[a->provider]);
     a->ask.office = TH_STR("HALL");
     a->ask.operator_account = TH_STR("clerk");

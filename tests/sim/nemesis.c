@@ -152,6 +152,7 @@ static void clock_mend(sim *s, void *ctx, uint64_t tag)
     (void)s;
     (void)tag;
     n->clock_us = 0;
+    n->clock_sets++;
 }
 
 static void clock_spoil(sim *s)
@@ -159,6 +160,7 @@ static void clock_spoil(sim *s)
     sim_node *n = node_any(s);
     int64_t most = chance_of(&s->chance, 500) ? 5 * TH_MINUTE_US : 20 * TH_SECOND_US;
     n->clock_us = chance_between(&s->chance, -most, most);
+    n->clock_sets++;
     sim_say(s, "%s: clock off by %lld s", n->code, (long long)(n->clock_us / TH_SECOND_US));
     sim_after(s, chance_wait(&s->chance, 2 * TH_MINUTE_US), clock_mend, n, 0);
 }
@@ -240,6 +242,7 @@ void sim_nemesis_heal(sim *s)
         disk_mend(s, n, 0);
         disk_die_at(n->disk, 0, false, NULL, NULL);
         n->clock_us = 0;
+        n->clock_sets++;
         if (!n->up)
             sim_node_start_later(n, TH_SECOND_US);
     }

@@ -84,6 +84,7 @@ struct sim_node {
     bool exists, up, dying, power; /* power: unsynced writes may be lost when it is buried */
     uint64_t life;                 /* one more with every start */
     int64_t clock_us;              /* how far its clock is off */
+    uint32_t clock_sets;           /* how often it was set */
     chance chance;
     th_env env;
     int message_generation, journal_generation;
