@@ -48,6 +48,20 @@ static void rq_settle(th_rq *r)
     atomic_fetch_sub(&r->server->open, 1);
 }
 
+/* What has to happen when the work is done, whether or not anybody is still there to hear of it. */
+static void conclude(th_rq *r)
+{
+    if (r->rq.then) {
+        th_handler then = r->rq.then;
+        r->rq.then = NULL;
+        (void)then(&r->rq);
+    }
+    if (r->once) {
+        r->once = false;
+        r->server->options.once_end(r->server->options.once_ctx, &r->rq, th_request_header(&r->rq, "Idempotency-Key"));
+    }
+}
+
 void th_completed(void *cls, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode code)
 {
     th_rq *r = *con_cls;
@@ -57,6 +71,8 @@ void th_completed(void *cls, struct MHD_Connection *connection, void **con_cls, 
     if (!r)
         return;
     th_conn_phase(r, TH_CONN_IDLE);
+    if (r->open && atomic_load(&r->state) == FINISHED)
+        conclude(r); /* the caller went away meanwhile */
     rq_settle(r);
     *con_cls = NULL;
     rq_give(r->server, r);
@@ -283,15 +299,7 @@ static void measure(th_rq *r)
 
 static enum MHD_Result answer(th_rq *r)
 {
-    if (r->rq.then) {
-        th_handler then = r->rq.then;
-        r->rq.then = NULL;
-        (void)then(&r->rq);
-    }
-    if (r->once) {
-        r->once = false;
-        r->server->options.once_end(r->server->options.once_ctx, &r->rq, th_request_header(&r->rq, "Idempotency-Key"));
-    }
+    conclude(r);
     measure(r);
     rq_settle(r);
     return th_send(r);
