@@ -1,6 +1,8 @@
 // What a hostile or careless caller sends to the portal: the right problem, in both languages, and nothing changed.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Region, sampleOf, sleep, until } from '../lib/region.mjs'
 
@@ -58,6 +60,35 @@ test('each field of a form is pointed at', async () => {
   problem(none, 400)
   assert.equal(none.json.errors[0].pointer, '/consents')
   problem(await citizen.post('/cases/v1/cases', { item: 'NO-SUCH', form: {}, consents: [] }), 400)
+})
+
+test('what the peer could not read is not sent: nobody else’s ask suffers from it', async () => {
+  const system = r.keyed('120000', 'unreadable')
+  r.run('generate', join(r.dir, 'g'), '--code', '130000', '--region', r.regionDir, '--people', '200', '--seed', '20260101')
+  const company = JSON.parse(readFileSync(join(r.dir, 'g/legal-persons.jsonl'), 'utf8').split('\n')[0])
+  const good = { provider: '130000', register: 'legal-persons', operation: 'verify', key: { uscc: company.uscc }, claims: { name: company.name }, purpose: { item: 'business-check' } }
+  const purpose = (value) => ({ ...good, purpose: { ...good.purpose, case: value } })
+  let deep = 'x'
+  for (let i = 0; i < 60; i++) deep = { a: deep }
+  const wrong = [
+    ...['x'.repeat(65), 'a\u0000b', 'a\nb', 'a\tb', 'a\u007fb', '\u202eabc', 7, {}].map((value) => [purpose(value), '/purpose/case']),
+    ...['\u202eabc', 'abc\u0000', 7].map((value) => [{ ...good, consent: value }, '/consent']),
+    [{ ...good, claims: { name: deep } }, ''],
+  ]
+  let stop = false
+  const others = (async () => {
+    const seen = new Set()
+    while (!stop) seen.add((await system.post('/exchange/v1/ask', good)).status)
+    return [...seen]
+  })()
+  for (const provider of ['130000', '120000'])
+    for (const [body, pointer] of wrong) {
+      const answer = await system.post('/exchange/v1/ask', { ...body, provider })
+      problem(answer, 400)
+      assert.ok(answer.json.errors.some((e) => e.pointer.startsWith(pointer)), answer.text)
+    }
+  stop = true
+  assert.deepEqual(await others, [200])
 })
 
 test('ten megabytes are refused before they are read', async () => {

@@ -93,6 +93,14 @@ static bool deadline_read(th_request *rq, const th_json *json, const char *path,
     return true;
 }
 
+/* A text that may be missing or null. */
+static bool text_read(const th_json *json, const char *path, const char *key, size_t max, th_str *ret, th_error *e)
+{
+    const th_json *m = th_json_get(json, key);
+    *ret = (th_str){NULL, 0};
+    return !m || m->type == TH_JSON_NULL || th_json_want_str(json, path, key, max, ret, e);
+}
+
 /* One ask from JSON. When it is not well formed and `e` is given: what is wrong, `path` being the ask's pointer in the body. */
 static bool ask_read(th_request *rq, const th_json *json, const char *path, th_ask *ask, th_error *e)
 {
@@ -128,10 +136,10 @@ static bool ask_read(th_request *rq, const th_json *json, const char *path, th_a
     }
     if (!deadline_read(rq, json, path, ask, e))
         return false;
+    if (!text_read(json, path, "consent", TH_LINE_MAX, &ask->consent, e) || !text_read(purpose, where, "case", TH_MESSAGE_TEXT_MAX, &ask->case_id, e))
+        return false;
     ask->type = verify ? TH_STR("verify") : TH_STR("query");
     ask->grant = th_json_str(json, "grant");
-    ask->consent = th_json_str(json, "consent");
-    ask->case_id = th_json_str(purpose, "case");
     th_buf buf;
     th_buf_open(&buf, &rq->arena, TH_LINE_MAX);
     th_pen pen = th_pen_on(&buf);

@@ -25,6 +25,7 @@ enum {
     TH_BATCH_LINES_MAX = 1000,
     TH_BATCH_BYTES_MAX = 4 * 1024 * 1024,
     TH_LINE_MAX = 64 * 1024,
+    TH_MESSAGE_TEXT_MAX = 64, /* bytes of item, case, grant, office in a message */
     TH_WINDOW = 4,
     TH_ANSWER_DAYS = 7, /* an id answered once is answered the same that long */
     TH_BODY_DAYS = 30,

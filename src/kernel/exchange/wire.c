@@ -7,7 +7,7 @@
 #define LABEL "tonghui"
 static const char request_tag[] = "tonghui-batch";
 static const char answer_tag[] = "tonghui-answer";
-enum { SIGNATURE_LIFE_S = 300, MEMBER_MAX = 64 };
+enum { SIGNATURE_LIFE_S = 300, MEMBER_MAX = TH_MESSAGE_TEXT_MAX };
 
 th_status th_envelope_write(const th_envelope *e, th_arena *arena, th_str *ret_header)
 {
