@@ -269,6 +269,61 @@ static void wrong_words_are_the_stores_error_and_break_nothing(bool pg)
 }
 ON_BOTH(wrong_words_are_the_stores_error_and_break_nothing)
 
+/* ---- what fails a batch ---- */
+
+/* A change that wrote and then found what cannot be right: by its status alone it looks as if the store were damaged. */
+static th_status found_wrong(th_change *change, th_db *db, th_error *error)
+{
+    put *p = change->ctx;
+    th_status status = put_apply(change, db, error);
+    return status ? status : th_fail(error, (th_status)p->outcome, "found-wrong", "数据有误", "The data cannot be right");
+}
+
+/* One that was refused a row and goes on all the same. */
+static th_status went_on(th_change *change, th_db *db, th_error *error)
+{
+    put *p = change->ctx;
+    th_value taken[] = {th_v_text(TH_STR("k0")), th_v_int(0)}, none[] = {th_v_null(), th_v_int(0)};
+    TH_IGNORE(th_db_exec(db, "INSERT INTO t_thing (k, n) VALUES (?1, ?2)", taken, 2, NULL, NULL));
+    TH_IGNORE(th_db_exec(db, "INSERT INTO t_thing (k, n) VALUES (?1, ?2)", none, 2, NULL, NULL));
+    th_status status = put_apply(change, db, error);
+    return status ? status : th_fail(error, (th_status)p->outcome, "found-wrong", "数据有误", "The data cannot be right");
+}
+
+static void a_change_that_finds_damage_fails_alone(bool pg)
+{
+    static const th_status own[] = {TH_CORRUPT, TH_IO, TH_NO_SPACE};
+    bench b;
+    th_writer *w;
+    th_db *db;
+    th_rows rows;
+    put puts[8];
+    open_store(&b, pg);
+    MUST(th_writer_open(b.store, NULL, false, 0, &w, &b.error), &b.error);
+    rows_put(&b, w, 0, 1);
+    for (int i = 0; i < 8; i++) {
+        put_make(&puts[i], 1 + i, 1);
+        if (i % 2) {
+            puts[i].outcome = i == 7 ? TH_CORRUPT : own[i / 2];
+            puts[i].change.apply = i == 7 ? went_on : found_wrong;
+        }
+        MUST(th_writer_submit(w, &puts[i].change), &b.error);
+    }
+    assert_int_equal(th_writer_step(w), 8);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(puts[i].replies, 1);
+        assert_true(i % 2 ? puts[i].outcome != TH_OK : puts[i].outcome == TH_OK);
+    }
+    assert_int_equal(puts[1].outcome, TH_CORRUPT);
+    MUST(th_store_acquire(b.store, &db, &b.error), &b.error);
+    MUST(th_db_select(db, "SELECT k FROM t_thing", NULL, 0, &b.arena, &rows, &b.error), &b.error);
+    assert_int_equal(rows.n, 5);
+    th_store_release(b.store, db);
+    th_writer_close(w);
+    bench_close(&b);
+}
+ON_BOTH(a_change_that_finds_damage_fails_alone)
+
 /* ---- copies ---- */
 
 static void manifest_write(const bench *b, const char *text)
@@ -385,6 +440,7 @@ int main(void)
         BOTH(a_batch_has_its_bound),
         BOTH(a_snapshot_does_not_see_what_comes_later),
         BOTH(wrong_words_are_the_stores_error_and_break_nothing),
+        BOTH(a_change_that_finds_damage_fails_alone),
         BOTH(copies_that_are_not_whole_are_refused),
         BOTH(a_copy_comes_back_where_nothing_is),
         cmocka_unit_test(cut_on_postgresql),

@@ -105,9 +105,9 @@ static th_status asked_act(th_cases *cases, th_db *db, const th_message *m, th_c
     return status;
 }
 
-static bool is_the_store(th_status status)
+static bool is_the_store(const th_db *db, th_status status)
 {
-    return status == TH_IO || status == TH_NO_SPACE || status == TH_CORRUPT || status == TH_NO_MEMORY || status == TH_BUSY;
+    return status && (th_db_failed(db) || status == TH_NO_MEMORY || status == TH_BUSY);
 }
 
 th_status th_case_request_apply(void *ctx, th_db *db, const th_message *m, th_arena *arena, th_answer *answer, th_error *error)
@@ -129,7 +129,7 @@ th_status th_case_request_apply(void *ctx, th_db *db, const th_message *m, th_ar
     if (status)
         return status;
     th_status outcome = asked_act(cases, db, m, &c, &r, arena, &a, &why);
-    if (is_the_store(outcome)) {
+    if (is_the_store(db, outcome)) {
         *error = why;
         return outcome;
     }

@@ -120,7 +120,7 @@ static th_status effect_run(th_batch_in *b, th_db *db, th_served *s, th_error *e
         return outcome;
     if (is_new)
         outcome = s->type->apply(s->type->ctx, db, &s->message, arena, &answer, &refusal);
-    if (outcome == TH_IO || outcome == TH_NO_SPACE || outcome == TH_CORRUPT) {
+    if (outcome && th_db_failed(db)) {
         if (error)
             *error = refusal;
         return outcome;

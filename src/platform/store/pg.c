@@ -18,21 +18,31 @@ typedef struct pg_db {
     unsigned next_number;
 } pg_db;
 
-static th_status failed(pg_db *d, const PGresult *result, th_error *error)
+static th_status failure(const pg_db *d, const PGresult *result, const char *code, th_error *error)
 {
-    const char *code = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
-    if (PQstatus(d->conn) != CONNECTION_OK)
-        d->base.broken = true;
     if (code && strcmp(code, "53100") == 0)
         return th_fail(error, TH_NO_SPACE, "out-of-space", "磁盘已满，暂时只能读取", "The disk is full: reads go on, writes wait");
     if (code && strcmp(code, "23505") == 0)
         return th_fail(error, TH_CONFLICT, "exists", "已存在相同的记录", "Such a row exists already");
-    if (code && (strncmp(code, "22", 2) == 0 || strncmp(code, "23", 2) == 0)) /* the row is at fault, not the store */
+    /* The row is at fault, not the store: a value, a constraint, a key longer than an index takes. */
+    if (code && (strncmp(code, "22", 2) == 0 || strncmp(code, "23", 2) == 0 || strncmp(code, "54", 2) == 0))
         return th_fail(error, TH_UNPROCESSABLE, "store-refused", "记录不完整，无法保存", "The row is incomplete and cannot be kept");
     if (code && (strcmp(code, "XX001") == 0 || strcmp(code, "XX002") == 0))
         return th_fail(error, TH_CORRUPT, "store-corrupt", "数据库文件损坏", "The database is damaged");
     const char *words = result ? PQresultErrorMessage(result) : PQerrorMessage(d->conn);
     return th_failf(error, TH_IO, "store", "数据库出错：%s", "The database failed: %s", words ? words : "");
+}
+
+static th_status failed(pg_db *d, const PGresult *result, th_error *error)
+{
+    const char *code = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+    if (PQstatus(d->conn) != CONNECTION_OK)
+        d->base.broken = true;
+    th_status status = failure(d, result, code, error);
+    /* 25P02: only that an earlier statement was refused and its change went on all the same; going back to its savepoint mends it. */
+    if (th_store_status_fatal(status) && !(code && strcmp(code, "25P02") == 0))
+        d->base.failed = true;
+    return status;
 }
 
 static th_status script(th_db *db, const char *sql, th_error *error)

@@ -48,11 +48,18 @@ static th_status failed(sqlite3 *handle, int code, th_error *error)
     }
 }
 
+static th_status failed_in(sqlite_db *d, int code, th_error *error)
+{
+    th_status status = failed(d->handle, code, error);
+    d->base.failed = d->base.failed || th_store_status_fatal(status);
+    return status;
+}
+
 static th_status script(th_db *db, const char *sql, th_error *error)
 {
     sqlite_db *d = (sqlite_db *)db;
     int code = sqlite3_exec(d->handle, sql, NULL, NULL, NULL);
-    return code == SQLITE_OK ? TH_OK : failed(d->handle, code, error);
+    return code == SQLITE_OK ? TH_OK : failed_in(d, code, error);
 }
 
 static void disconnect(th_db *db)
@@ -136,7 +143,7 @@ static th_status statement_get(sqlite_db *d, const char *sql, sqlite3_stmt **ret
     bool keep = d->cached < TH_STATEMENTS_MAX * 3 / 4;
     int code = sqlite3_prepare_v3(d->handle, sql, -1, keep ? SQLITE_PREPARE_PERSISTENT : 0, ret, NULL);
     if (code != SQLITE_OK)
-        return failed(d->handle, code, error);
+        return failed_in(d, code, error);
     if (keep) {
         d->cache[slot].sql = sql;
         d->cache[slot].statement = *ret;
@@ -216,13 +223,13 @@ static th_status run(sqlite_db *d, sqlite3_stmt *statement, const th_value *para
     int code = bind(statement, params, n), columns = sqlite3_column_count(statement);
     TH_ASSERT(columns <= COLUMNS_MAX);
     if (code != SQLITE_OK)
-        return failed(d->handle, code, error);
+        return failed_in(d, code, error);
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         row_read(statement, columns, row);
         if (each && !each(ctx, row, columns))
             return TH_OK;
     }
-    return code == SQLITE_DONE ? TH_OK : failed(d->handle, code, error);
+    return code == SQLITE_DONE ? TH_OK : failed_in(d, code, error);
 }
 
 static th_status each(th_db *db, const char *sql, const th_value *params, size_t n, th_db_row row, void *ctx, th_error *error)

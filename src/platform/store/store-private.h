@@ -43,7 +43,11 @@ struct th_store {
 struct th_db {
     th_store *store;
     bool writer, broken;
+    bool failed; /* the store itself failed, since the writer began its present change */
 };
+
+/* Of the statuses that a backend gives: not this row is at fault, the store is. */
+static inline bool th_store_status_fatal(th_status status) { return status == TH_IO || status == TH_NO_SPACE || status == TH_CORRUPT; }
 
 /* Rows gathered in an arena by the backends. */
 typedef struct th_gather {

@@ -57,6 +57,11 @@ bool th_db_is_postgresql(const th_db *db)
     return th_store_is_postgresql(db->store);
 }
 
+bool th_db_failed(const th_db *db)
+{
+    return db->failed;
+}
+
 th_status th_store_acquire(th_store *store, th_db **ret_db, th_error *error)
 {
     th_db *db = NULL;

@@ -8,6 +8,8 @@
  * Limits    TH_ROWS_MAX rows a select (more is TH_TOO_LARGE: page instead, or th_db_each).
  * Ownership Rows live in the arena given. A th_db belongs to one thread from acquire to release.
  * Errors    TH_IO, TH_NO_SPACE (disk full: writes refused, reads go on), TH_CONFLICT (a unique key exists), TH_CORRUPT;
+ *           (of a change of the writer's, these three fail its whole batch when the store itself gave them, th_db_failed; a change that
+ *           returns one on its own account fails alone);
  *           TH_UNPROCESSABLE for a row that cannot be kept (a text that is not UTF-8 or holds a NUL, a column missing): that change
  *           alone fails, never its batch.
  */
@@ -91,6 +93,9 @@ TH_MUST_USE th_status th_db_exec(th_db *db, const char *sql, const th_value *par
 TH_MUST_USE th_status th_db_exec_many(th_db *db, const char *sql, const th_value *params, size_t n, size_t sets,
                                       th_error *error);
 bool th_db_is_postgresql(const th_db *db);
+/* Did the store itself fail (disk, connection, damage) since the writer began the present change? Then nothing more can be done in this
+ * batch, and whoever undoes a part of his change must give the failure back instead. Data that cannot be right is no such failure. */
+bool th_db_failed(const th_db *db);
 
 /* ---- the writer ------------------------------------------------------------------------------------------------------- */
 

@@ -35,15 +35,17 @@ static void note(th_writer *w, th_change *change, th_status status, const th_err
         *change->error = *why;
 }
 
-/* The whole store failed, not this one change: the batch cannot go on. */
-static bool is_fatal(th_status status)
+/* The whole store failed, not this one change: the batch cannot go on. Only the store itself can say so: a change that finds data which
+ * cannot be right (a peer may have sent it) returns the same statuses, and fails alone. */
+static bool is_fatal(const th_writer *w, th_status status)
 {
-    return status == TH_IO || status == TH_NO_SPACE || status == TH_CORRUPT;
+    return status && w->db->failed;
 }
 
 static th_status change_run(th_writer *w, th_change *change, bool savepoint, bool *ret_wrote)
 {
     th_error why = {0};
+    w->db->failed = false;
     th_status status = change->check ? change->check(change, w->db, &why) : TH_OK;
     if (status || !change->apply) {
         note(w, change, status, &why);
@@ -55,7 +57,7 @@ static th_status change_run(th_writer *w, th_change *change, bool savepoint, boo
         status = th_db_script(w->db, "SAVEPOINT change", &why);
     if (!status)
         status = change->apply(change, w->db, &why);
-    if (savepoint && !is_fatal(status)) {
+    if (savepoint && !is_fatal(w, status)) {
         th_status undo = status ? th_db_script(w->db, "ROLLBACK TO SAVEPOINT change", &why) : TH_OK;
         if (!undo)
             undo = th_db_script(w->db, "RELEASE SAVEPOINT change", &why);
@@ -95,7 +97,7 @@ static th_status changes_run(th_writer *w, th_change *batch, bool savepoints, th
         th_status status = change_run(w, c, savepoints, &wrote);
         if (status && wrote && !savepoints)
             return TH_CONFLICT;
-        if (is_fatal(status) && savepoints) {
+        if (is_fatal(w, status) && savepoints) {
             if (c->error)
                 *error = *c->error;
             return status;
