@@ -43,11 +43,14 @@ static void people_import(void)
 
 typedef struct heard { th_status status; th_str text; const th_json *json; th_error error; } heard;
 
+static const char *asking = "BJ-HR"; /* the office, as the asker writes it */
+
 static heard ask_type(const char *type, const char *body)
 {
     question q;
     question_make(&q, &a, "");
     q.ask.type = th_str_of(type);
+    q.ask.office = th_str_of(asking);
     q.ask.body = th_str_of(body);
     heard h = {0};
     h.status = th_exchange_ask(a.ex, &q.ask, 1, &h.error);
@@ -115,7 +118,7 @@ static void verify_tells_one_word_a_claim_and_nothing_else(bool pg)
     assert_int_equal(h.json->count, 2);
     RESULTS(verify("persons", ZHANG, "{\"name\":\" 张　三 \"}"), "match"); /* as people write it */
     RESULTS(verify("persons", "{\"id_number\":\" 110101199003070011\"}", "{\"name\":\"张三\"}"), "match");
-    RESULTS(verify("persons", OUYANG, "{\"level\":\"1\",\"score\":0}"), "indeterminate indeterminate"); /* the register does not say */
+    RESULTS(verify("persons", OUYANG, "{\"level\":\"1\",\"score\":0}"), "mismatch mismatch"); /* the register does not say, nor that there is an entry */
     RESULTS(verify("parcels", "{\"district\":\"东\",\"number\":\"7\"}", "{\"area\":1}"), "mismatch"); /* nothing was ever imported */
     import("parcels", "district,number,area\n东,7,100\n东7,,1\n");
     RESULTS(verify("parcels", "{\"district\":\"东\",\"number\":\"7\"}", "{\"area\":100}"), "match");
@@ -146,19 +149,19 @@ static void predicates_answer_without_the_value(bool pg)
         {ZHANG, "{\"age>=\":36,\"level>=\":\"2\"}", "match match"},
         {ZHANG, "{\"level>=\":\"3\"}", "mismatch"},
         {LI, "{\"level>=\":\"3\",\"age>=\":146}", "match match"}, /* born on 29 February: of age on 1 March of a common year */
-        {OUYANG, "{\"level>=\":\"1\"}", "indeterminate"},
+        {OUYANG, "{\"level>=\":\"1\"}", "mismatch"},
         {ZHANG, "{\"valid_on\":\"2026-11-24\"}", "match"},
         {ZHANG, "{\"valid_on\":\"2019-12-31\"}", "mismatch"},
         {ZHANG, "{\"valid_on\":\"2029-12-31\"}", "match"},
         {ZHANG, "{\"valid_on\":\"2030-01-01\"}", "mismatch"},
         {LI, "{\"valid_on\":\"2024-04-30\"}", "match"}, /* revoked only since May */
         {LI, "{\"valid_on\":\"2024-05-01\"}", "mismatch"},
-        {OUYANG, "{\"valid_on\":\"2024-05-01\"}", "indeterminate"},
+        {OUYANG, "{\"valid_on\":\"2024-05-01\"}", "mismatch"},
         {ZHANG, "{\"within\":\"130000\"}", "match"},
         {ZHANG, "{\"within\":\"130100\"}", "match"},
         {ZHANG, "{\"within\":\"130102\"}", "match"},
         {LI, "{\"within\":\"130000\"}", "mismatch"},
-        {OUYANG, "{\"within\":\"130000\"}", "indeterminate"}};
+        {OUYANG, "{\"within\":\"130000\"}", "mismatch"}};
     static const struct { const char *claims, *pointer; } wrong[] = {
         {"{\"age>=\":-1}", "/body/claims/age>="}, {"{\"age>=\":151}", "/body/claims/age>="}, {"{\"age>=\":\"18\"}", "/body/claims/age>="}, {"{\"age>=\":18.5}", "/body/claims/age>="},
         {"{\"level>=\":\"4\"}", "/body/claims/level>="}, {"{\"level>=\":1}", "/body/claims/level>="}, {"{\"valid_on\":\"2026-02-29\"}", "/body/claims/valid_on"}, {"{\"valid_on\":\"today\"}", "/body/claims/valid_on"},
@@ -262,6 +265,60 @@ static void guesses_about_one_person_are_stopped_for_a_while(bool pg)
 }
 ON_SQLITE(guesses_about_one_person_are_stopped_for_a_while)
 
+static void another_office_of_the_member_has_no_tries_of_its_own(bool pg)
+{
+    static const char *const offices[] = {"BJ-HR", "BJ-HALL", "BJ-DATA", "BJ-1", "BJ-2", "BJ-3", "BJ-4", "BJ-5", "BJ-6"};
+    set_up_pair(pg);
+    people_import();
+    for (int i = 0; i < 3; i++) {
+        asking = offices[i];
+        RESULTS(verify("persons", ZHANG, "{\"name\":\"王五\"}"), "mismatch");
+    }
+    asking = offices[3];
+    REFUSED_AT(verify("persons", ZHANG, "{\"name\":\"张三\"}"), TH_BUSY, "verify-budget", NULL);
+    pass(121 * TH_SECOND_US);
+    for (int i = 0; i < 8; i++) { /* nor of its own minute */
+        char key[60];
+        char id[19] = "110101199003070000";
+        snprintf(id + 14, 4, "%03d", 100 + i);
+        id[17] = th_citizen_id_digit(id);
+        snprintf(key, sizeof key, "{\"id_number\":\"%.18s\"}", id);
+        asking = offices[i];
+        RESULTS(verify("persons", key, "{\"name\":\"王五\"}"), "mismatch");
+    }
+    asking = offices[8];
+    REFUSED_AT(verify("persons", LI, "{\"name\":\"李四\"}"), TH_BUSY, "verify-budget", NULL);
+    asking = offices[0];
+    close_pair();
+}
+ON_SQLITE(another_office_of_the_member_has_no_tries_of_its_own)
+
+/* "indeterminate" would tell that there is a record, and for nothing. */
+static void an_empty_field_answers_as_no_record_does_and_costs_as_much(bool pg)
+{
+    set_up_pair(pg);
+    people_import();
+    static const char claims[] = "{\"level\":\"1\",\"level>=\":\"1\",\"valid_on\":\"2024-05-01\",\"within\":\"130000\"}";
+    heard empty = verify("persons", OUYANG, claims), absent = verify("persons", NOBODY, claims);
+    RESULTS(empty, "mismatch mismatch mismatch mismatch");
+    assert_true(th_str_eq(empty.text, absent.text));
+    for (int i = 0; i < 2; i++)
+        RESULTS(verify("persons", OUYANG, "{\"level\":\"1\"}"), "mismatch");
+    REFUSED_AT(verify("persons", OUYANG, "{\"level\":\"1\"}"), TH_BUSY, "verify-budget", NULL);
+    /* Who may tell hears it, and pays all the same. */
+    import("companies", "uscc,name,capital\n91110108551385082Q,甲,\n");
+    int tries = 0;
+    for (; tries < 20; tries++) {
+        heard h = verify("companies", "{\"uscc\":\"91110108551385082Q\"}", "{\"capital\":1}");
+        if (h.status)
+            break;
+        RESULTS(h, "indeterminate");
+    }
+    assert_in_range(tries, 1, 10);
+    close_pair();
+}
+ON_SQLITE(an_empty_field_answers_as_no_record_does_and_costs_as_much)
+
 static void guesses_about_many_are_stopped_within_the_minute(bool pg)
 {
     set_up_pair(pg);
@@ -316,8 +373,8 @@ static void a_register_may_stay_in_a_database(bool pg)
     heard h = verify("persons", ZHANG, "{\"name\":\"张三\",\"level\":\"2\"}"); /* spaces in a name, a number where a text should be: brought to one form */
     RESULTS(h, "match match");
     assert_true(th_json_bool(h.json, "simulated", false));
-    RESULTS(verify("persons", ZHANG, "{\"score\":60,\"born\":\"1990-03-07\"}"), "indeterminate indeterminate"); /* what does not fit the rules is not told */
-    RESULTS(verify("persons", "{\"id_number\":\"11010119900307002x\"}", "{\"name\":\"王五\",\"score\":1,\"level\":\"1\"}"), "match indeterminate match"); /* NULL says nothing */
+    RESULTS(verify("persons", ZHANG, "{\"score\":60,\"born\":\"1990-03-07\"}"), "mismatch mismatch"); /* what does not fit the rules is not told */
+    RESULTS(verify("persons", "{\"id_number\":\"11010119900307002x\"}", "{\"name\":\"王五\",\"score\":1,\"level\":\"1\"}"), "match mismatch match"); /* NULL says nothing */
     RESULTS(verify("persons", LI, "{\"name\":\"李四\"}"), "mismatch"); /* nobody, and not told so */
     REFUSED_AT(ask_type("query", "{\"register\":\"persons\",\"key\":" LI ",\"fields\":[\"name\"]}"), TH_NOT_FOUND, "no-record", NULL);
     /* A query that does not give what its configuration names is an outage, not a mismatch. */
@@ -390,7 +447,7 @@ static void a_register_may_stay_behind_http(bool pg)
     assert_string_equal(upstream.url, "https://old.test/p/%E4%B8%9C%20%2F%3F/7.json"); /* a key cannot leave its place in the address */
     assert_string_equal(upstream.authorization, "Bearer x");
     upstream.body = "{}";
-    RESULTS(verify("parcels", "{\"district\":\"东\",\"number\":\"8\"}", "{\"area\":100}"), "indeterminate");
+    RESULTS(verify("parcels", "{\"district\":\"东\",\"number\":\"8\"}", "{\"area\":100}"), "mismatch");
     upstream.status = TH_NOT_FOUND;
     RESULTS(verify("parcels", "{\"district\":\"东\",\"number\":\"8\"}", "{\"area\":100}"), "mismatch");
     static const struct { th_status status; const char *body; } away[] = {{TH_UNAVAILABLE, ""}, {TH_TIMEOUT, ""}, {TH_OK, "<html>"}, {TH_OK, "[1]"}, {TH_OK, "7"}, {TH_OK, ""}};
@@ -459,6 +516,8 @@ int main(void)
         ONE(query_tells_what_is_granted_and_masks_what_is_masked),
         BOTH(rows_that_contradict_each_other_are_not_told),
         ONE(guesses_about_one_person_are_stopped_for_a_while),
+        ONE(another_office_of_the_member_has_no_tries_of_its_own),
+        ONE(an_empty_field_answers_as_no_record_does_and_costs_as_much),
         ONE(guesses_about_many_are_stopped_within_the_minute),
         BOTH(a_register_may_stay_in_a_database),
         ONE(a_database_that_was_away_is_found_again),

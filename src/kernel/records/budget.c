@@ -1,4 +1,5 @@
 /* budget.c — guessing costs tries: mismatches are counted per caller and person, and per caller. Memory only: a restart forgives.
+ * A caller is a member, whose key signed: which of its offices asks is the member's own word, and must not buy new tries.
  *
  * So many mismatches about one person within a window lock that caller out for that person, for a while; so many a minute in all lock the
  * caller out of the register for the rest of the minute, whomever it asks about. */
@@ -17,11 +18,10 @@ static uint64_t mix(uint64_t h, const void *bytes, size_t n)
     return h;
 }
 
-/* A caller is a member's office; a subject key narrows it to one person. */
+/* A subject key narrows a caller to one person. */
 static uint64_t who_of(const th_message *m, const th_register *reg, const uint8_t *key)
 {
     uint64_t h = mix(UINT64_C(0xcbf29ce484222325), m->from, strlen(m->from));
-    h = mix(h, m->office.p, m->office.n);
     h = mix(h, reg->name.p, reg->name.n);
     if (key)
         h = mix(h, key, TH_RECORD_KEY);

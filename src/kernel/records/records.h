@@ -3,7 +3,7 @@
  * A register is a file of the region (fields, keys, what may be verified or queried); its entries are here (versioned rows), in an
  * existing SQL database, or behind an HTTP upstream. verify compares and never tells a value; query tells granted fields.
  * Promises  verify answers match | mismatch | no_record | indeterminate per claim; to a caller without the right to tell mismatch and
- *           no_record apart both read "mismatch", in the same bytes and the same time. Person keys are stored as keyed pseudonyms,
+ *           no_record apart both, and a field that is empty, read "mismatch", in the same bytes and the same time. Person keys are stored as keyed pseudonyms,
  *           entries sealed. Budgets per subject and per caller stop guessing. An import is one version: all of its good rows or,
  *           when it dies, none; bad rows are reported with line, field and reason.
  * Limits    TH_CLAIMS_MAX claims a verify; an entry ≤ 16 KiB.

@@ -172,7 +172,9 @@ static bool same_value(const th_field *f, const th_json *entry, const th_json *c
     return th_str_eq(said, entry->text);
 }
 
-/* Everything is compared, whether the record is there or its neighbour was read in its place: only the last line knows. */
+/* Everything is compared, whether the record is there or its neighbour was read in its place: only the last line knows. That a field is empty
+ * tells that there is a record: to who may not know that, it is one more answer that is not a match. A contradiction is said to all, for the
+ * wrong "mismatch" about a person would be worse. */
 static th_result claim_result(const asked *a, const th_json *claim, th_str today, th_arena *arena)
 {
     const th_register *reg = a->lookup.reg;
@@ -184,6 +186,8 @@ static th_result claim_result(const asked *a, const th_json *claim, th_str today
         result = th_predicate_holds(p, a->lookup.entry, claim, today);
     else if (value && value->type != TH_JSON_NULL)
         result = same_value(f, value, claim, arena) ? TH_RESULT_MATCH : TH_RESULT_MISMATCH;
+    if (result == TH_RESULT_INDETERMINATE && !a->tells_absence)
+        result = TH_RESULT_MISMATCH;
     if (a->conflicted)
         result = TH_RESULT_INDETERMINATE;
     return a->lookup.present ? result : a->tells_absence ? TH_RESULT_NO_RECORD : TH_RESULT_MISMATCH;
@@ -202,7 +206,7 @@ static void verify_answer(th_records *records, asked *a, th_str today, th_arena 
 {
     static const char *const words[] = {"match", "mismatch", "no_record", "indeterminate"};
     th_buf buf;
-    bool mismatch = false;
+    bool missed = false; /* whatever is no match may have been a guess */
     th_register *reg = a->lookup.reg;
     th_buf_open(&buf, arena, 8192);
     th_pen pen = th_pen_on(&buf);
@@ -211,14 +215,14 @@ static void verify_answer(th_records *records, asked *a, th_str today, th_arena 
     th_pen_object(&pen);
     for (const th_json *c = th_json_first(a->claims); c; c = th_json_next(a->claims, c)) {
         th_result result = claim_result(a, c, today, arena);
-        mismatch = mismatch || result == TH_RESULT_MISMATCH || result == TH_RESULT_NO_RECORD;
+        missed = missed || result != TH_RESULT_MATCH;
         th_pen_key_str(&pen, c->key);
         th_pen_text(&pen, words[result]);
     }
     th_pen_end(&pen, '}');
     footer(records, reg, &pen);
     th_pen_end(&pen, '}');
-    if (mismatch)
+    if (missed)
         th_budget_mismatch(records, reg, a->message, a->lookup.key);
     a->answer->body = th_buf_view(&buf);
     a->answer->reg = reg->name;
