@@ -10,7 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { POOL_THREADS = 2, POOL_QUEUE = 64 };
+enum { POOL_THREADS = 2, POOL_QUEUE = 64, OUTSIDE_THREADS = 4, OUTSIDE_QUEUE = 64 };
 
 static th_status lock_take(th_node *node, th_error *error)
 {
@@ -63,6 +63,7 @@ static th_status exchange_open(th_node *node, bool alone, th_error *error)
                                    .env = &node->env,
                                    .message_key = node->keys.message,
                                    .journal_key = node->keys.journal,
+                                   .pool = node->outside,
                                    .batch_lines = node->config.batch_lines,
                                    .gossip_s = node->config.gossip_s,
                                    .body_days = node->config.body_days,
@@ -114,6 +115,8 @@ static th_status node_open(const char *dir, bool alone, th_node **ret_node, th_e
         status = schemas_migrate(node, error);
     if (!status)
         status = th_pool_open(POOL_THREADS, POOL_QUEUE, &node->pool);
+    if (!status)
+        status = th_pool_open(OUTSIDE_THREADS, OUTSIDE_QUEUE, &node->outside);
     if (!status)
         status = exchange_open(node, alone, error);
     if (!status)
@@ -281,6 +284,8 @@ void th_node_close(th_node *node)
     const th_module *modules = th_modules(&n);
     if (!node)
         return;
+    if (node->outside)
+        th_pool_close(node->outside); /* its batches still go to the writer */
     if (node->writer)
         th_writer_close(node->writer); /* what was accepted is committed before its owners go */
     for (size_t i = node->module_count; i-- > 0;)

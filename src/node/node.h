@@ -76,6 +76,7 @@ struct th_node {
     th_store *store;
     th_writer *writer;
     th_pool *pool;
+    th_pool *outside; /* for batches of peers that wait for registers in other systems */
     th_exchange *exchange;
     th_people *people;
     th_records *records;

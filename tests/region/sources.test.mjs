@@ -120,8 +120,44 @@ test('an HTTP upstream is asked for each look, with its own authorisation, and i
   act = () => {}
   assert.equal((await look({ status: 'existing' })).status, 503, 'one that never answers')
   assert.ok(Date.now() - begun < 7000)
+  const tried = heard.length
+  assert.equal((await look({ status: 'existing' })).status, 503)
+  assert.equal(heard.length, tried, 'one that hung is left alone for a moment')
   act = json({ uscc: company.uscc, name: company.name, status: 'existing', region: '130000' })
-  assert.deepEqual((await look({ name: company.name })).json.results, { name: 'match' })
+  const again = await until('it to be asked again', async () => {
+    const a = await look({ name: company.name })
+    return a.status === 200 && a
+  })
+  assert.deepEqual(again.json.results, { name: 'match' })
+})
+
+test('an upstream that hangs holds up nobody but those who ask it, and a whole batch of them no longer than one', async () => {
+  source({ register: 'population', source: 'local' })
+  await isFrom('population', 'local')
+  act = () => {}
+  const other = r.keyed('120000')
+  const company = companyOf()
+  const purpose = { item: 'business-check' }
+  const slow = { provider, register: 'legal-persons', operation: 'verify', key: { uscc: company.uscc }, claims: { name: company.name }, purpose }
+  const quick = () => other.post('/exchange/v1/ask', { provider, register: 'population', operation: 'verify', key: { id_number: '440524188001010014' }, claims: { name: '无人' }, purpose: { item: 'identity-check' }, deadline_ms: 3000 })
+  const begun = Date.now()
+  const batches = [system, r.keyed('133100')].flatMap((from) =>
+    Array.from({ length: 4 }, () => from.post('/exchange/v1/ask:batch', { asks: Array.from({ length: 100 }, () => ({ ...slow, deadline_ms: 9000 })) })),
+  )
+  await new Promise((done) => setTimeout(done, 300))
+  for (let i = 0; i < 20; i++) {
+    const at = Date.now()
+    const said = await quick()
+    assert.ok([200, 429].includes(said.status), said.text) // nobody of that number, and too many tries soon: both are the provider's answers
+    assert.ok(Date.now() - at < 1500, `${Date.now() - at} ms while others wait for an upstream`)
+  }
+  for (const batch of await Promise.all(batches)) {
+    assert.equal(batch.status, 200, batch.text)
+    for (const item of batch.json.items) assert.equal(item.problem?.status ?? item.status, 503, JSON.stringify(item))
+  }
+  assert.ok(Date.now() - begun < 9000, `${Date.now() - begun} ms`)
+  act = (q, s) => s.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify({ uscc: company.uscc, name: company.name }))
+  await until('the upstream to be asked again', async () => (await ask('legal-persons', { uscc: company.uscc }, { claims: { name: company.name } })).status === 200, 40000)
 })
 
 test('set anew again and again while it is asked: every look is answered, by the one or the other', async () => {

@@ -421,14 +421,17 @@ static void a_database_that_was_away_is_found_again(bool pg)
 }
 ON_SQLITE(a_database_that_was_away_is_found_again)
 
-static struct { th_status status; const char *body; char url[300], authorization[80]; } upstream;
+static struct { th_status status; const char *body; char url[300], authorization[80]; int64_t takes_us; int asked, timeout_ms; } upstream;
 
 static th_status upstream_get(void *ctx, const char *url, const char *authorization, int timeout_ms, th_arena *arena, th_str *ret_body, th_error *why)
 {
     (void)ctx;
     (void)arena;
     (void)why;
-    assert_true(timeout_ms > 0 && timeout_ms <= 10000);
+    assert_true(timeout_ms > 0 && timeout_ms <= 3000);
+    upstream.timeout_ms = timeout_ms;
+    upstream.asked++;
+    pass(upstream.takes_us < timeout_ms * INT64_C(1000) ? upstream.takes_us : timeout_ms * INT64_C(1000));
     snprintf(upstream.url, sizeof upstream.url, "%s", url);
     snprintf(upstream.authorization, sizeof upstream.authorization, "%s", authorization ? authorization : "");
     *ret_body = th_str_of(upstream.body);
@@ -464,6 +467,69 @@ static void a_register_may_stay_behind_http(bool pg)
     close_pair();
 }
 ON_SQLITE(a_register_may_stay_behind_http)
+
+/* Twelve questions in one batch: how many were answered; the rest heard that the register is away. */
+static int twelve_answered(void)
+{
+    question q[12];
+    int answered = 0;
+    upstream.asked = 0;
+    for (int i = 0; i < 12; i++) {
+        question_make(&q[i], &a, "");
+        q[i].ask.type = TH_STR("verify");
+        q[i].ask.body = th_strf(&a.b.arena, "{\"register\":\"parcels\",\"key\":{\"district\":\"东\",\"number\":\"%d\"},\"claims\":{\"area\":100}}", i);
+        MUST(th_exchange_ask(a.ex, &q[i].ask, 1, &error), &error);
+    }
+    assert_true(carry(&a, &b, NULL, NULL));
+    for (int i = 0; i < 12; i++) {
+        assert_int_equal(q[i].done, 1);
+        if (q[i].ask.status)
+            assert_string_equal(q[i].ask.error.type, "register-unavailable");
+        answered += !q[i].ask.status;
+    }
+    return answered;
+}
+
+static void a_slow_upstream_holds_a_batch_for_three_seconds_and_no_more(bool pg)
+{
+    region_http_get = upstream_get;
+    set_up_pair(pg);
+    region_http_get = NULL;
+    MUST(source_set("{\"register\":\"parcels\",\"source\":\"http\",\"url\":\"https://old.test/{number}\"%s}", ""), &error);
+    upstream.body = "{\"area\":100}";
+    upstream.status = TH_OK;
+    assert_int_equal(twelve_answered(), 12);
+    /* It answers, slowly: what is left of the time is all that the last one gets. */
+    upstream.takes_us = 700000;
+    int64_t begun = th_now_us(&b.b.env);
+    assert_int_equal(twelve_answered(), 5);
+    assert_int_equal(upstream.asked, 5);
+    assert_int_equal(upstream.timeout_ms, 200);
+    assert_true(th_now_us(&b.b.env) - begun <= 3 * TH_SECOND_US);
+    /* It hangs: one question finds out, and it is left alone a second, two, four, … */
+    upstream.status = TH_TIMEOUT;
+    upstream.takes_us = 60 * TH_SECOND_US;
+    for (int64_t rest = 1; rest < 100; rest *= 2) {
+        assert_int_equal(twelve_answered(), 0);
+        assert_int_equal(upstream.asked, 1);
+        pass((rest < 30 ? rest : 30) * TH_SECOND_US - 1000);
+        assert_int_equal(twelve_answered(), 0);
+        assert_int_equal(upstream.asked, 0);
+        pass(2000);
+    }
+    upstream.status = TH_OK;
+    upstream.takes_us = 0;
+    assert_int_equal(twelve_answered(), 12);
+    upstream.status = TH_TIMEOUT;
+    upstream.takes_us = 60 * TH_SECOND_US;
+    assert_int_equal(twelve_answered(), 0);
+    pass(1001000);
+    assert_int_equal(twelve_answered(), 0);
+    assert_int_equal(upstream.asked, 1); /* it had answered: a second again */
+    upstream.takes_us = 0;
+    close_pair();
+}
+ON_SQLITE(a_slow_upstream_holds_a_batch_for_three_seconds_and_no_more)
 
 static void a_source_that_cannot_work_is_refused_when_it_is_said(bool pg)
 {
@@ -522,6 +588,7 @@ int main(void)
         BOTH(a_register_may_stay_in_a_database),
         ONE(a_database_that_was_away_is_found_again),
         ONE(a_register_may_stay_behind_http),
+        ONE(a_slow_upstream_holds_a_batch_for_three_seconds_and_no_more),
         ONE(a_source_that_cannot_work_is_refused_when_it_is_said),
     };
     if (th_crypto_start())

@@ -77,6 +77,7 @@ struct th_exchange {
     th_key *message_key, *journal_key;
     char message_kid[TH_KID_TEXT];
     uint8_t secret[32];
+    th_pool *pool; /* NULL = none */
     size_t batch_lines;
     int64_t gossip_us; /* heads are told and proofs asked at most this often */
     int64_t body_days;

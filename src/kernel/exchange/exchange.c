@@ -452,6 +452,7 @@ th_status th_exchange_open(const th_exchange_options *o, th_exchange **ret_excha
     ex->message_key = o->message_key;
     ex->journal_key = o->journal_key;
     memcpy(ex->secret, o->secret, sizeof ex->secret);
+    ex->pool = o->pool;
     ex->batch_lines = o->batch_lines ? o->batch_lines : TH_BATCH_LINES_MAX;
     ex->gossip_us = (o->gossip_s ? o->gossip_s : TH_GOSSIP_EVERY_S) * TH_SECOND_US;
     ex->body_days = !o->body_days ? TH_BODY_DAYS : o->body_days < TH_ANSWER_DAYS ? TH_ANSWER_DAYS : o->body_days;

@@ -7,7 +7,7 @@
  *           a committed change reaches its node exactly once, in order per subject. An id answered once is answered the same for
  *           seven days, but for refusals of the moment (th_refusal_passes), which are not remembered. A refused batch acts on nothing.
  * Limits    TH_BATCH_LINES_MAX lines, TH_BATCH_BYTES_MAX bytes, TH_LINE_MAX a line, TH_WINDOW batches in flight a peer.
- * Threads   ask: any. receive: any I/O thread. next, answered, failed: the link's thread.
+ * Threads   ask: any. receive: any I/O thread; a batch that must wait for a system outside the node goes on on the pool. next, answered, failed: the link's thread.
  * Source    docs/protocol.md §3–§6; RFC 9421, 9530, 9162, 9457, 9562.
  */
 #ifndef TH_KERNEL_EXCHANGE_H
@@ -18,6 +18,7 @@
 #include "kernel/exchange/journal.h"
 #include "kernel/exchange/receipt.h"
 #include "kernel/exchange/trust.h"
+#include "platform/base/pool.h"
 #include "platform/net/net.h"
 #include "platform/store/store.h"
 
@@ -31,6 +32,7 @@ enum {
     TH_BODY_DAYS = 30,
     TH_SKEW_PAST_S = 300,
     TH_SKEW_FUTURE_S = 30,
+    TH_OUTSIDE_S = 3, /* what the lines of one batch may wait in all for systems outside the node */
 };
 
 typedef struct th_exchange th_exchange;
@@ -43,6 +45,7 @@ typedef struct th_message {
     char from[TH_CODE_TEXT], to[TH_CODE_TEXT];
     th_str type, grant, item, case_id, office, operator_pseudonym, consent;
     int64_t at_us;
+    int64_t until_us; /* whatever answering asks of other systems ends by then: TH_OUTSIDE_S after the batch came, all of its lines together */
     int64_t sequence; /* outbox messages: position in the sender's outbox for this receiver, from 1; else 0 */
     const th_json *body;
     th_hash leaf;
@@ -64,6 +67,8 @@ typedef struct th_message_type {
     /* What a grant must cover, from the body: register, operation, fields (arena); and the person's number when consent binds. */
     th_status (*wanted)(void *ctx, const th_message *message, th_arena *arena, th_wanted *ret_wanted, th_str *ret_id_number,
                         th_error *error);
+    /* Answering this one may wait for a system outside the node: the batch is then read on the pool. NULL = never. Any thread; short. */
+    bool (*waits)(void *ctx, const th_message *message);
     void (*read)(void *ctx, th_db *db, const th_message *const *messages, size_t n, th_arena *arena, th_answer **answers);
     th_status (*apply)(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer, th_error *error);
     /* After the commit of an effect that `apply` took: tell who watches. The writer's thread; short. NULL = nobody. */
@@ -79,6 +84,8 @@ typedef struct th_exchange_options {
     const th_env *env;
     th_key *message_key, *journal_key; /* kept by the caller */
     uint8_t secret[32];
+    /* Where batches are read that wait for systems outside the node; the caller closes it before the writer. NULL = where they arrive. */
+    th_pool *pool;
     size_t batch_lines; /* 0 = TH_BATCH_LINES_MAX; 1 = batching off (benchmarks) */
     int64_t gossip_s;   /* how often at most heads are told and proofs asked; 0 = every ten seconds */
     int64_t body_days;  /* how long bodies of batches are kept, ≥ TH_ANSWER_DAYS; 0 = TH_BODY_DAYS */

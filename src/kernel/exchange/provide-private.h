@@ -27,7 +27,8 @@ typedef struct th_batch_in {
     th_envelope envelope;
     char batch_id[TH_ID_TEXT];
     uint8_t batch_bytes[TH_ID_BYTES];
-    int64_t created_us;
+    int64_t created_us, expires_us; /* of the signature */
+    int64_t until_us;      /* systems outside the node are asked no more from then on */
     bool stale;            /* signed too long ago or in the future: only stored answers are given */
     th_str *lines;
     th_served *served;

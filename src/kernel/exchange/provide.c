@@ -97,6 +97,7 @@ static th_status envelope_check(th_batch_in *b, th_error *error)
     if (!th_str_eq(target, b->incoming->request.target_uri))
         return th_fail(error, TH_FORBIDDEN, "wrong-target", "签名的目标地址不是本节点", "The signed target URI is not this node's");
     int64_t age = now - b->created_us;
+    b->expires_us = expires;
     b->stale = age > TH_SKEW_PAST_S * TH_SECOND_US || age < -TH_SKEW_FUTURE_S * TH_SECOND_US || now > expires;
     peer_heard(b, now, age);
     return TH_OK;
@@ -242,6 +243,7 @@ static void line_check(th_batch_in *b, size_t i, const th_grants *grants)
         status = th_failf(&error, TH_FORBIDDEN, "clock-skew", "时钟相差过大：签名于 %s，本节点时间 %s",
                           "The clocks differ too much: signed at %s, this node's time is %s", theirs, ours);
     }
+    s->message.until_us = b->until_us;
     if (!status && !(s->type = th_type_find(b->ex, s->message.type)))
         status = th_fail(&error, TH_UNPROCESSABLE, "unknown-type", "本节点不处理这类报文", "This node does not answer this type of message");
     if (!status && s->type->granted)
@@ -277,13 +279,33 @@ static void reads_answer(th_batch_in *b, th_db *db)
     }
 }
 
-static th_status lines_answer(th_batch_in *b, th_error *error)
+/* Which of the lines wait for a system outside the node: whether any, or with `error` they are refused. */
+static bool lines_wait(th_batch_in *b, const th_error *error)
 {
-    th_db *db;
+    bool any = false;
+    for (size_t i = 0; i < b->n; i++) {
+        th_served *s = &b->served[i];
+        if (s->answer.status || !s->type || !s->type->waits || !s->type->waits(s->type->ctx, &s->message))
+            continue;
+        any = true;
+        if (!error)
+            break;
+        refuse(s, &b->incoming->arena, error, TH_UNAVAILABLE);
+    }
+    return any;
+}
+
+static void lines_check(th_batch_in *b)
+{
     th_grants *grants = th_exchange_grants(b->ex, th_str_of(b->ex->code));
     for (size_t i = 0; i < b->n; i++)
         line_check(b, i, grants);
     th_grants_release(grants);
+}
+
+static th_status lines_answer(th_batch_in *b, th_error *error)
+{
+    th_db *db;
     th_status status = th_store_acquire(b->ex->store, &db, error);
     if (status)
         return status;
@@ -339,6 +361,28 @@ static void submit(th_batch_in *b)
     }
 }
 
+static void read_and_submit(void *arg)
+{
+    th_batch_in *b = arg;
+    b->status = lines_answer(b, &b->error);
+    submit(b);
+}
+
+/* An I/O thread serves every peer: it never waits for a register that is somewhere else. Where too many wait already, those lines are
+ * refused for now and the others answered. */
+static void lines_read(th_batch_in *b)
+{
+    if (b->ex->pool && lines_wait(b, NULL)) {
+        if (!th_pool_submit(b->ex->pool, read_and_submit, b))
+            return;
+        th_error error = {0};
+        TH_IGNORE(th_fail(&error, TH_UNAVAILABLE, "register-unavailable", "登记簿暂时无法读取，请稍后再试",
+                          "The register cannot be read now; try again shortly"));
+        lines_wait(b, &error);
+    }
+    read_and_submit(b);
+}
+
 void th_exchange_receive(th_exchange *ex, th_incoming *incoming)
 {
     th_batch_in *b = th_alloc(&incoming->arena, sizeof *b);
@@ -358,9 +402,14 @@ void th_exchange_receive(th_exchange *ex, th_incoming *incoming)
         b->status = envelope_check(b, &b->error);
     if (!b->status)
         b->status = member_budget(b, &b->error);
-    if (!b->status)
-        b->status = lines_answer(b, &b->error);
-    if (b->status && !b->member_known) {
+    if (!b->status) {
+        b->until_us = th_now_us(&ex->env) + TH_OUTSIDE_S * TH_SECOND_US;
+        b->until_us = b->expires_us < b->until_us ? b->expires_us : b->until_us;
+        lines_check(b);
+        lines_read(b);
+        return;
+    }
+    if (!b->member_known) {
         th_log(TH_LOG_WARN, "batch-refused", "type", b->error.type, NULL);
         incoming->done(incoming); /* strangers cannot fill the journal */
         return;

@@ -153,6 +153,7 @@ typedef struct th_lookup {
     th_register *reg;
     th_str keys[TH_REGISTER_KEYS_MAX];
     uint8_t key[TH_RECORD_KEY];
+    int64_t until_us; /* an outside source is asked no more from then on; 0 = no bound */
     const th_json *entry;
     bool present;
     th_status status;
@@ -170,6 +171,7 @@ void th_upstream_release(struct th_upstream *upstream);
 /* verify.c */
 TH_MUST_USE th_status th_records_wanted(void *ctx, const th_message *message, th_arena *arena, th_wanted *ret_wanted, th_str *ret_id_number,
                                         th_error *error);
+bool th_records_waits(void *ctx, const th_message *message); /* its register is outside: answering may take a while */
 void th_verify_read(void *ctx, th_db *db, const th_message *const *messages, size_t n, th_arena *arena, th_answer **answers);
 void th_query_read(void *ctx, th_db *db, const th_message *const *messages, size_t n, th_arena *arena, th_answer **answers);
 

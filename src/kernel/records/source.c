@@ -7,7 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { UPSTREAM_TIMEOUT_MS = 3000, AWAY_PAUSE_US = 1000000, AWAY_PAUSE_TIMES = 10, UPSTREAM_ARENA = 256 * 1024 };
+enum {
+    UPSTREAM_TIMEOUT_MS = 3000,
+    CONNECT_TIMEOUT_S = 2, /* as short as the database's library allows */
+    AWAY_PAUSE_US = 1000000,
+    AWAY_PAUSE_TIMES = 10,
+    HUNG_US = 1000000,     /* a question that failed after so long hung */
+    HUNG_PAUSE_MAX_US = 30000000,
+    LEFT_MIN_US = 20000,   /* with less time left no question is begun */
+    UPSTREAM_ARENA = 256 * 1024,
+};
 
 typedef struct th_upstream {
     atomic_int references;
@@ -20,6 +29,7 @@ typedef struct th_upstream {
     pthread_mutex_t lock;
     th_store *store;     /* under lock; NULL = not connected yet, or away */
     int64_t tried_us, pause_us; /* when connecting failed last, and how long it is then left alone */
+    int64_t hung_us, rest_us;   /* when a question hung last, and how long it is then not asked; rest_us 0 = it answers */
 } th_upstream;
 
 th_source th_upstream_kind(const th_upstream *u)
@@ -95,6 +105,30 @@ static th_str text_of(th_arena *arena, th_value value)
 }
 
 /* ---- reading ---- */
+
+/* One that hangs would hold every batch for all of its time: after a question that hung it is asked nothing for a second, and twice as long
+ * after each more, to half a minute. */
+static bool upstream_rests(th_upstream *u, int64_t now)
+{
+    pthread_mutex_lock(&u->lock);
+    int64_t since = now - u->hung_us;
+    bool rests = u->rest_us && since >= 0 && since < u->rest_us;
+    pthread_mutex_unlock(&u->lock);
+    return rests;
+}
+
+static void upstream_asked(th_upstream *u, th_status status, int64_t begun, int64_t now)
+{
+    bool hung = status && now - begun >= HUNG_US;
+    pthread_mutex_lock(&u->lock);
+    if (!status) {
+        u->rest_us = 0;
+    } else if (hung && (!u->rest_us || begun >= u->hung_us)) { /* those who hung beside one another count once */
+        u->rest_us = !u->rest_us ? AWAY_PAUSE_US : 2 * u->rest_us > HUNG_PAUSE_MAX_US ? HUNG_PAUSE_MAX_US : 2 * u->rest_us;
+        u->hung_us = now;
+    }
+    pthread_mutex_unlock(&u->lock);
+}
 
 /* A database that is away is tried again with the questions that come, after a second, or ten times as long as it took to learn that it is away:
  * those who ask meanwhile wait for the one who tries. */
@@ -202,7 +236,7 @@ static th_status answer_take(const th_upstream *u, const th_json *said, th_looku
     return th_buf_ok(&buf) ? th_json_parse(th_buf_view(&buf), arena, &l->entry, NULL) : TH_TOO_LARGE;
 }
 
-static th_status http_ask(th_records *records, th_upstream *u, th_lookup *l, th_arena *arena, th_error *error)
+static th_status http_ask(th_records *records, th_upstream *u, th_lookup *l, int timeout_ms, th_arena *arena, th_error *error)
 {
     th_buf buf;
     th_str body;
@@ -214,7 +248,7 @@ static th_status http_ask(th_records *records, th_upstream *u, th_lookup *l, th_
     th_buf_char(&buf, 0);
     if (!th_buf_ok(&buf))
         return TH_TOO_LARGE;
-    th_status status = records->options.http_get(records->options.http_ctx, buf.p, u->authorization, UPSTREAM_TIMEOUT_MS, arena, &body, error);
+    th_status status = records->options.http_get(records->options.http_ctx, buf.p, u->authorization, timeout_ms, arena, &body, error);
     if (status == TH_NOT_FOUND)
         return TH_OK;
     if (!status)
@@ -230,7 +264,15 @@ bool th_source_read(th_records *records, th_lookup *l, th_arena *arena)
     th_upstream *u = upstream_hold(records, l->reg);
     if (!u)
         return false;
-    l->status = u->kind == TH_SOURCE_SQL ? sql_ask(records, u, l, arena, &error) : http_ask(records, u, l, arena, &error);
+    int64_t now = th_now_us(records->options.env), left = l->until_us ? l->until_us - now : UPSTREAM_TIMEOUT_MS * INT64_C(1000);
+    if (left < LEFT_MIN_US || upstream_rests(u, now)) {
+        l->status = TH_UNAVAILABLE;
+        th_upstream_release(u);
+        return true;
+    }
+    int timeout_ms = left < UPSTREAM_TIMEOUT_MS * INT64_C(1000) ? (int)(left / 1000) : UPSTREAM_TIMEOUT_MS;
+    l->status = u->kind == TH_SOURCE_SQL ? sql_ask(records, u, l, arena, &error) : http_ask(records, u, l, timeout_ms, arena, &error);
+    upstream_asked(u, l->status, now, th_now_us(records->options.env));
     if (l->status) {
         th_log(TH_LOG_WARN, "source-unavailable", "type", error.type, "en", error.en, NULL);
         l->status = TH_UNAVAILABLE;
@@ -258,7 +300,8 @@ static th_status sql_read(th_upstream *u, const th_register *reg, const th_json 
     /* Somebody waits for the answer: a query that hangs must not hold the node's threads. */
     bool bare = th_str_starts(database, "sqlite:") || memmem(database.p, database.n, "options=", 8), asks = memchr(database.p, '?', database.n) != NULL;
     u->database = bare ? text_kept(u, database)
-                       : th_strf(&u->arena, "%.*s%soptions=-c%%20statement_timeout%%3D%d", TH_FMT(database), asks ? "&" : "?", UPSTREAM_TIMEOUT_MS).p;
+                       : th_strf(&u->arena, "%.*s%soptions=-c%%20statement_timeout%%3D%d&connect_timeout=%d", TH_FMT(database), asks ? "&" : "?",
+                                 UPSTREAM_TIMEOUT_MS, CONNECT_TIMEOUT_S).p;
     u->sql = text_kept(u, query);
     u->kind = TH_SOURCE_SQL;
     return u->database && u->sql ? TH_OK : TH_NO_MEMORY;

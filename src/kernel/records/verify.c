@@ -117,6 +117,12 @@ th_status th_records_wanted(void *ctx, const th_message *m, th_arena *arena, th_
     return TH_OK;
 }
 
+bool th_records_waits(void *ctx, const th_message *m)
+{
+    th_register *reg = th_register_find(ctx, th_json_str(m->body, "register"));
+    return reg && th_register_live(ctx, reg).source != TH_SOURCE_LOCAL;
+}
+
 /* ---- reading ---- */
 
 static void refuse(asked *a, th_arena *arena, th_status status)
@@ -140,6 +146,7 @@ static bool prepare(th_records *records, asked *a, th_arena *arena)
         return false;
     }
     a->claims = th_json_get(m->body, is_verify(m) ? "claims" : "fields");
+    l->until_us = m->until_us;
     th_record_key(records, l->reg, l->keys, l->key);
     for (size_t i = 0; i < l->reg->key_count; i++)
         if (l->reg->keys[i] == l->reg->person)
