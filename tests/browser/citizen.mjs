@@ -99,7 +99,7 @@ test('citizen: objects to a look; the case opens at the node that keeps the regi
   as('120000', 'citizen', { size: 'phone' }, async (v) => {
     const { page } = v
     await go(v, '/looks')
-    const beijing = page.locator('.look', { has: page.locator('.node', { hasText: '北京市' }) }).first()
+    const beijing = page.locator('.look', { has: page.locator('.node', { hasText: '北京市' }), hasNotText: '查看记录' }).first()
     await beijing.locator('button', { hasText: '我有异议' }).click()
     await page.locator('#object-reason').fill('')
     v.allow(/^POST \/cases\/v1\/cases 400$/)

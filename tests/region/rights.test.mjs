@@ -21,7 +21,7 @@ test('a citizen objects to a look, and the case opens at the node that keeps the
   const citizen = await r.signedIn('120000', 'citizen')
   const { id } = (await startCase(citizen)).json
   await answered(citizen, id)
-  const look = (await citizen.get('/exchange/v1/looks')).json.items.find((l) => l.provider.code === '110000')
+  const look = (await citizen.get('/exchange/v1/looks')).json.items.find((l) => l.provider.code === '110000' && l.register !== 'access-log')
   const form = { provider: '110000', message: look.message, reason: '我没有办理这件事', looked: 'degrees', at: look.at }
   const wrong = await citizen.post('/cases/v1/cases', { item: 'LOOK-OBJECTION', form: { ...form, provider: '999999' }, consents: [] })
   assert.equal(wrong.status, 400, wrong.text)

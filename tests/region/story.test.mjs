@@ -45,16 +45,20 @@ test('the citizen sees who looked, over all nodes, each with a receipt that hold
   const citizen = await r.signedIn('120000', 'citizen')
   const looks = await until('looks', async () => {
     const l = (await citizen.get('/exchange/v1/looks')).json
-    return l.items.length >= 3 && l
+    return l.items.filter((one) => one.register !== 'access-log').length >= 3 && l
   })
   assert.deepEqual(looks.unreachable, [])
-  const degree = looks.items.find((l) => l.provider.code === '110000')
+  const degree = looks.items.find((l) => l.provider.code === '110000' && l.register !== 'access-log')
   assert.equal(degree.consumer.code, '120000')
   assert.deepEqual(degree.fields.toSorted(), ['level', 'name'])
   assert.equal(degree.basis.kind, 'consent')
   assert.match(degree.basis.law.zh, /法|条例|规定|办法|协议/, 'the look tells the law that its grant cites')
   const handed = looks.items.find((l) => l.operation === 'case.submitted')
   assert.deepEqual([handed.provider.code, handed.register, handed.basis.kind], ['130000', 'case', 'application'])
+  // That she read the list is a look as well: a token in wrong hands would show.
+  const read = (await citizen.get('/exchange/v1/looks')).json.items.filter((l) => l.register === 'access-log')
+  assert.deepEqual([...new Set(read.map((l) => l.provider.code))].toSorted(), ['110000', '120000', '130000', '133100'])
+  assert.ok(read.every((l) => l.consumer.code === '120000' && l.operation === 'looks' && l.basis.kind === 'consent' && l.receipt), JSON.stringify(read[0]))
   for (const look of looks.items) {
     const file = join(r.dir, 'receipt.json')
     writeFileSync(file, JSON.stringify(look.receipt))

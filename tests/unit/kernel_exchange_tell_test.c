@@ -358,6 +358,36 @@ static void the_citizen_sees_each_look_with_a_receipt_that_holds(bool pg)
             break;
     }
     assert_int_equal(seen, N); /* none is left out where pages meet */
+    th_db *db; /* that the list was read is to be seen as well, once a page */
+    th_look *read;
+    size_t reads = 0;
+    char person[TH_SUBJECT_TEXT];
+    th_access_from newest = {.before_us = INT64_MAX};
+    th_people_subject(b.secret, TH_STR("110101199003070011"), person);
+    MUST(th_store_acquire(b.b.store, &db, &error), &error);
+    MUST(th_access_of(b.ex, db, person, &newest, 3, &b.b.arena, &read, &reads, &error), &error);
+    th_store_release(b.b.store, db);
+    assert_int_equal(reads, 3);
+    for (size_t i = 0; i < reads; i++) {
+        TEXT(read[i].reg, "access-log");
+        TEXT(read[i].operation, "looks");
+        TEXT(read[i].consumer, "110000");
+        TEXT(read[i].basis, "consent");
+    }
+    /* A token of a quarter of an hour ago is none, however long it says it lives. */
+    for (int late = 0; late < 2; late++) {
+        question_make(&look, &a, "name");
+        look.ask.type = TH_STR("looks");
+        look.ask.item = TH_STR("citizen-view");
+        look.ask.case_id = (th_str){NULL, 0};
+        look.ask.consent = consent_for(&a, "120000", "access-log", looks_field, "citizen-view", "110101199003070011");
+        look.ask.body = TH_STR("{\"id_number\":\"110101199003070011\"}");
+        pass(15 * TH_MINUTE_US + late);
+        MUST(th_exchange_ask(a.ex, &look.ask, 1, &error), &error);
+        carry(&a, &b, NULL, NULL);
+        assert_int_equal(look.ask.status, late ? TH_FORBIDDEN : TH_OK);
+    }
+    assert_string_equal(look.ask.error.type, "consent-expired");
     /* Without the person's own token nobody sees anything. */
     question_make(&look, &a, "name");
     look.ask.type = TH_STR("looks");

@@ -38,6 +38,7 @@ typedef struct th_wanted { /* what one message asks for */
     const th_str *fields;
     size_t field_count;
     bool has_consent;
+    int64_t consent_age_us; /* the consent may be this old at most; 0 = as it says itself */
 } th_wanted;
 
 /* Read one grant (file or API). TH_INVALID with pointers. The grant lives in the arena. */

@@ -1,7 +1,8 @@
 /* looks.c — the citizen's view: who looked at which fields, when, for which item, under which grant, with the receipt.
  *
  * A provider answers the message "looks" from its access log, found by its own keyed pseudonym of the person. What permits it is the
- * person's own consent token for the register "access-log", made when the person asks. */
+ * person's own consent token for the register "access-log", made when the person asks, and not older than a quarter of an hour. That the
+ * list was read is a look like any other and stands in the next one: whoever got hold of such a token does not read unseen. */
 #include "exchange-private.h"
 #include "platform/people/people.h"
 
@@ -18,7 +19,8 @@ th_status th_looks_wanted(void *ctx, const th_message *message, th_arena *arena,
     (void)arena;
     if (!th_json_want_str(message->body, "/body", "id_number", 32, &number, error))
         return TH_INVALID;
-    *ret_wanted = (th_wanted){.reg = TH_STR("access-log"), .operation = TH_QUERY, .fields = fields, .field_count = 1};
+    *ret_wanted = (th_wanted){.reg = TH_STR("access-log"), .operation = TH_QUERY, .fields = fields, .field_count = 1,
+                              .consent_age_us = TOKEN_LIFE_MAX_S * TH_SECOND_US};
     *ret_id_number = number;
     return TH_OK;
 }
@@ -115,6 +117,9 @@ static th_status looks_answer(th_exchange *ex, th_db *db, const th_message *m, t
     if (!th_buf_ok(&buf))
         return TH_TOO_LARGE;
     answer->body = th_buf_view(&buf);
+    answer->reg = TH_STR("access-log");
+    answer->fields = TH_STR("looks");
+    memcpy(answer->subject, subject, sizeof answer->subject);
     return TH_OK;
 }
 

@@ -149,8 +149,11 @@ static th_status consent_check(th_batch_in *b, th_served *s, const th_wanted *wa
     if (status)
         return status;
     memcpy(s->consent_id, consent.id, sizeof s->consent_id);
+    int64_t now = th_now_us(&b->ex->env);
+    if (wanted->consent_age_us && now - consent.issued_us > wanted->consent_age_us)
+        return th_fail(error, TH_FORBIDDEN, "consent-expired", "同意凭证已过期", "The consent has expired");
     return th_consent_check(&consent, th_str_of(b->envelope.from), th_str_of(b->ex->code), wanted->reg, wanted->fields,
-                            wanted->field_count, s->message.item, s->message.case_id, id_number, th_now_us(&b->ex->env), error);
+                            wanted->field_count, s->message.item, s->message.case_id, id_number, now, error);
 }
 
 /* A minute's worth at most, refilled all the time. Slots are shared by hash: a collision only makes two grants share one budget. */
