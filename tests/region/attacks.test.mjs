@@ -224,6 +224,44 @@ test('consent: none, another person\'s, another case\'s, and one that was taken 
   assert.deepEqual(types, ['answered', 'consent-required', 'consent-person', 'consent-purpose', 'consent-purpose', 'consent-signature'])
 })
 
+test('evidence that comes with a case is believed as far as its register’s receipt goes, and no further', async () => {
+  const citizen = await r.signedIn('120000', 'citizen')
+  const started = await startCase(citizen)
+  const real = await until('evidence', async () => {
+    const c = (await citizen.get(`/cases/v1/cases/${started.json.id}`)).json
+    return c.evidence.every((e) => e.state === 'answered') && c
+  })
+  const office = await r.signedIn('130000', 'clerk')
+  const honest = await until('the honest case in Hebei', async () => {
+    const c = await office.get(`/cases/v1/cases/${real.id}`)
+    return c.status === 200 && c.json
+  })
+  assert.deepEqual(honest.evidence.map((e) => e.state), ['answered', 'answered'])
+  const auditor = await r.signedIn('120000', 'auditor')
+  const proofs = {}
+  for (const e of real.evidence) {
+    const { message, answer } = (await auditor.get(`/exchange/v1/receipts/${e.message}`)).json
+    proofs[e.id] = { evidence: e.id, provider: e.provider.code, register: e.register, state: 'answered', results: e.results, message: e.message, receipt: e.receipt, question: message, answer, answered_us: Date.now() * 1000 }
+  }
+  const asked = JSON.parse(proofs.degree.question).body
+  const secret = { id_number: asked.key.id_number, name: asked.claims.name, form: real.form }
+  const all = { name: 'match', level: 'match' }
+  const forged = { evidence: 'degree', provider: '110000', register: 'degrees', state: 'answered', results: all, message: uuid7(), receipt: {}, question: '{}', answer: '{}' }
+  let seq = 910000
+  const told = async (evidence, change = {}) => {
+    const id = uuid7()
+    const body = { case: id, number: `120000-20261125-${String(seq).padStart(8, '0')}`, item: 'HE-TALENT-CARD', channel: 'citizen', created_us: Date.now() * 1000, stamp_us: Date.now() * 1000, secret: { ...secret, ...change }, evidence, materials: [] }
+    const answer = await me.ask('130000', [{ id: uuid7(), type: 'case.submitted', to: '130000', at: new Date().toISOString(), seq: seq++, purpose: { item: 'HE-TALENT-CARD', case: id }, body }])
+    assert.equal(answer.lines?.[0].status, 200, JSON.stringify(answer.problem ?? answer.lines))
+    return (await office.get(`/cases/v1/cases/${id}`)).json.evidence.map((e) => [e.id, e.state, e.problem ?? null, e.results ?? null])
+  }
+  const nothing = [['degree', 'refused', 'unproved', null], ['household', 'refused', 'not-asked', null]]
+  assert.deepEqual(await told([forged]), nothing, 'a bare claim')
+  assert.deepEqual(await told([proofs.degree]), nothing, 'the proof of another case')
+  assert.deepEqual(await told([{ ...proofs.degree, answer: proofs.degree.answer.replace('match', 'mitch') }]), nothing, 'a changed answer')
+  assert.deepEqual(await told([{ ...proofs.degree, evidence: 'zzz' }]), [['degree', 'refused', 'not-asked', null], ['household', 'refused', 'not-asked', null]], 'evidence that the item does not know')
+})
+
 test('the journal of a provider only grows, and consistency can be proved', async () => {
   const first = (await me.ask(to, [verifyLine()])).trailer.head
   const second = (await me.ask(to, [verifyLine()])).trailer.head

@@ -103,6 +103,11 @@ TH_MUST_USE th_status th_case_secret_open(th_cases *cases, const char *id, th_st
 void th_id_mask(th_str id_number, char ret_masked[24]);
 
 /* start.c, evidence.c, handover.c, act.c, request.c, consult.c, show.c */
+const th_item_evidence *th_evidence_of(const th_case_item *item, th_str id); /* NULL = the item has none such */
+TH_MUST_USE th_status th_evidence_question(const th_item_evidence *e, const th_json *secret, th_pen *pen, th_error *error);
+/* arrived.c: evidence that comes with a case: what its register's receipt proves is kept, the rest as not verified. */
+TH_MUST_USE th_status th_evidence_arrived(th_cases *cases, th_db *db, const th_case *c, const th_case_item *item, const th_json *body, th_arena *arena,
+                                          th_error *error);
 bool th_case_shown_to(const th_case *c, const th_who *who); /* the applicant, and whoever works here */
 TH_MUST_USE th_status th_evidence_ask(th_cases *cases, th_str case_id, th_error *error);
 void th_evidence_drop(th_cases *cases); /* at the end: answers that were never kept; the next start asks again */

@@ -36,7 +36,21 @@ static th_status map_write(th_pen *pen, const th_json *map, const th_json *secre
     return TH_OK;
 }
 
-static const th_item_evidence *evidence_of(const th_case_item *item, th_str id)
+/* What the register is asked: from the item's definition and what the applicant said. */
+th_status th_evidence_question(const th_item_evidence *e, const th_json *secret, th_pen *pen, th_error *error)
+{
+    th_pen_object(pen);
+    th_pen_kstr(pen, "register", e->reg);
+    th_pen_key(pen, "key");
+    th_status status = map_write(pen, th_json_get(e->json, "key"), secret, error);
+    th_pen_key(pen, "claims");
+    if (!status)
+        status = map_write(pen, th_json_get(e->json, "claims"), secret, error);
+    th_pen_end(pen, '}');
+    return status;
+}
+
+const th_item_evidence *th_evidence_of(const th_case_item *item, th_str id)
 {
     for (size_t i = 0; i < item->evidence_count; i++)
         if (th_str_eq(item->evidence[i].id, id))
@@ -198,7 +212,7 @@ static void asked_done(th_ask *ask)
 static th_status one_ask(th_cases *cases, const th_case *c, const th_case_item *item, const th_json *secret, const th_value *row,
                          th_error *error)
 {
-    const th_item_evidence *e = evidence_of(item, row[0].s);
+    const th_item_evidence *e = th_evidence_of(item, row[0].s);
     if (!e)
         return TH_OK;
     asking *a = th_new(sizeof *a);
@@ -211,14 +225,7 @@ static th_status one_ask(th_cases *cases, const th_case *c, const th_case_item *
     th_buf buf;
     th_buf_open(&buf, &a->arena, 32 * 1024);
     th_pen pen = th_pen_on(&buf);
-    th_pen_object(&pen);
-    th_pen_kstr(&pen, "register", e->reg);
-    th_pen_key(&pen, "key");
-    th_status status = map_write(&pen, th_json_get(e->json, "key"), secret, error);
-    th_pen_key(&pen, "claims");
-    if (!status)
-        status = map_write(&pen, th_json_get(e->json, "claims"), secret, error);
-    th_pen_end(&pen, '}');
+    th_status status = th_evidence_question(e, secret, &pen, error);
     th_str office = th_json_str(e->json, "asking_office");
     a->ask = (th_ask){.provider = e->provider,
                       .type = TH_STR("verify"),

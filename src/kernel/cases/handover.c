@@ -8,7 +8,17 @@
 
 /* ---- leaving ---- */
 
-static th_status evidence_write(th_db *db, const char *case_id, th_pen *pen, th_arena *arena, bool *ret_complete, th_error *error)
+/* The lines themselves go along: with the receipt they prove to the owner what was asked and answered. */
+static void lines_write(th_cases *cases, th_db *db, th_str message, th_pen *pen, th_arena *arena)
+{
+    th_str question, answer;
+    if (!message.n || th_exchange_lines(cases->exchange, db, message, arena, &question, &answer, NULL))
+        return; /* erased by now: then it is not proved */
+    th_pen_kstr(pen, "question", question);
+    th_pen_kstr(pen, "answer", answer);
+}
+
+static th_status evidence_write(th_cases *cases, th_db *db, const char *case_id, th_pen *pen, th_arena *arena, bool *ret_complete, th_error *error)
 {
     th_rows rows;
     th_value key = th_v_text(th_str_of(case_id));
@@ -34,6 +44,8 @@ static th_status evidence_write(th_db *db, const char *case_id, th_pen *pen, th_
             th_pen_kraw(pen, "results", row[4].s);
         if (row[6].s.n)
             th_pen_kraw(pen, "receipt", row[6].s);
+        if (th_str_is(row[3].s, "answered"))
+            lines_write(cases, db, row[5].s, pen, arena);
         th_pen_kint(pen, "answered_us", row[8].i);
         th_pen_end(pen, '}');
     }
@@ -95,7 +107,7 @@ static th_status submission_write(th_cases *cases, th_db *db, const th_case *c, 
     th_pen_kint(pen, "created_us", c->created_us);
     th_pen_kint(pen, "stamp_us", th_now_us(&cases->env));
     th_pen_kraw(pen, "secret", secret->raw);
-    status = evidence_write(db, c->id, pen, arena, ret_complete, error);
+    status = evidence_write(cases, db, c->id, pen, arena, ret_complete, error);
     if (!status)
         status = materials_write(cases, db, c, pen, arena, ret_complete, error);
     th_pen_end(pen, '}');
@@ -177,25 +189,6 @@ th_status th_case_event_send(th_cases *cases, th_db *db, const th_case *c, th_st
 
 /* ---- arriving ---- */
 
-static th_status evidence_keep(th_db *db, const char *case_id, const th_json *list, th_error *error)
-{
-    th_status status = TH_OK;
-    for (const th_json *e = th_json_first(list); !status && e; e = th_json_next(list, e)) {
-        const th_json *results = th_json_get(e, "results"), *receipt = th_json_get(e, "receipt");
-        th_value values[] = {th_v_text(th_str_of(case_id)), th_v_text(th_json_str(e, "evidence")),
-                             th_v_text(th_json_str(e, "provider")), th_v_text(th_json_str(e, "register")),
-                             th_v_text(th_json_str(e, "state")), th_v_text(results ? results->raw : (th_str){NULL, 0}),
-                             th_v_text(th_json_str(e, "message")), th_v_text(receipt ? receipt->raw : (th_str){NULL, 0}),
-                             th_v_text(th_json_str(e, "problem")), th_v_int(th_json_int(e, "answered_us", 0))};
-        status = th_db_exec(db,
-                            "INSERT INTO cases_evidence (case_id, evidence, provider, register, state, results, message, receipt, "
-                            "problem, attempts, next_at, answered_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, ?10) "
-                            "ON CONFLICT (case_id, evidence) DO NOTHING",
-                            values, TH_COUNT(values), NULL, error);
-    }
-    return status;
-}
-
 static th_status arrival_read(th_cases *cases, const th_message *m, const th_case_item **ret_item, th_case *c, th_arena *arena,
                               th_error *error)
 {
@@ -243,7 +236,7 @@ static th_status arrival_read(th_cases *cases, const th_message *m, const th_cas
 
 /* The owner's first two events: that it was submitted, as the origin says, and that it arrived. By agreement the clock of the law runs from the
  * stamp of the window that collected it. */
-static th_status arrival_keep(th_cases *cases, th_db *db, th_case *c, const th_message *m, th_arena *arena, th_error *error)
+static th_status arrival_keep(th_cases *cases, th_db *db, th_case *c, const th_case_item *item, const th_message *m, th_arena *arena, th_error *error)
 {
     th_fold fold = {0};
     th_case_event submitted = {.node = c->origin, .origin_seq = 1, .kind = TH_STR("submitted"), .json = TH_STR("{\"kind\":\"submitted\"}"),
@@ -253,7 +246,7 @@ static th_status arrival_keep(th_cases *cases, th_db *db, th_case *c, const th_m
     th_case_event received = {.kind = TH_STR("received"), .json = json, .message = th_str_of(m->id), .at_us = c->updated_us};
     th_status status = json.p ? th_case_insert(db, c, error) : TH_NO_MEMORY;
     if (!status)
-        status = evidence_keep(db, c->id, th_json_get(m->body, "evidence"), error);
+        status = th_evidence_arrived(cases, db, c, item, m->body, arena, error);
     const th_json *papers = th_json_get(m->body, "materials");
     for (const th_json *p = th_json_first(papers); !status && p; p = th_json_next(papers, p))
         status = th_material_wanted(cases, db, th_str_of(c->id), th_str_of(m->from), p, error);
@@ -270,7 +263,7 @@ th_status th_case_submitted_apply(void *ctx, th_db *db, const th_message *m, th_
 {
     th_cases *cases = ctx;
     th_case c = {0}, known;
-    const th_case_item *item;
+    const th_case_item *item = NULL;
     th_status status = arrival_read(cases, m, &item, &c, arena, error);
     if (status)
         return status;
@@ -281,7 +274,7 @@ th_status th_case_submitted_apply(void *ctx, th_db *db, const th_message *m, th_
                                                            "Another node's case has this id");
     if (status != TH_NOT_FOUND)
         return status;
-    status = arrival_keep(cases, db, &c, m, arena, error);
+    status = arrival_keep(cases, db, &c, item, m, arena, error);
     answer->body = TH_STR("{\"received\":true}");
     memcpy(answer->subject, c.subject.p, 32);
     answer->subject[32] = 0;

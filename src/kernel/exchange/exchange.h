@@ -236,6 +236,16 @@ size_t th_exchange_links(th_exchange *exchange, th_link_state *ret_states, size_
 typedef struct th_alarm { th_str id, kind, peer, zh, en; int64_t at_us; } th_alarm;
 TH_MUST_USE th_status th_exchange_alarms(th_db *db, th_arena *arena, th_alarm **ret_alarms, size_t *ret_n, th_error *error);
 
+/* What a member (`consumer`) tells that another (`provider`) answered it: the two lines as they were sent and the provider's receipt. */
+typedef struct th_told {
+    th_str provider, consumer, id, item, case_id;
+    th_str question, answer, receipt;
+} th_told;
+/* TH_OK only when the receipt holds by the trust document, stands in the provider's log and names just these lines, ids, item and case; then
+ * the question and the body of the answer are read. TH_UNPROCESSABLE "unproved" otherwise. */
+TH_MUST_USE th_status th_exchange_proved(th_exchange *exchange, const th_told *told, th_arena *arena, th_message *ret_question,
+                                         const th_json **ret_answer, th_error *error);
+
 /* The exact lines of a message that this node asked or answered and of its answer, as long as the bodies are kept. */
 TH_MUST_USE th_status th_exchange_lines(th_exchange *exchange, th_db *db, th_str id, th_arena *arena, th_str *ret_message,
                                         th_str *ret_answer, th_error *error);

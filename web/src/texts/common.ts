@@ -78,6 +78,8 @@ export const common = {
   'evidence.too-often': ['对方没有核验：短时间内核验太多次', 'Not verified: too many verifications in a short time'],
   'evidence.refused': ['对方没有核验（{problem}）', 'The register did not verify it ({problem})'],
   'evidence.revoked': ['本人撤回了同意，没有核验', 'Not verified: the person took back the agreement'],
+  'evidence.unproved': ['没有登记机关的存证，不能采信', 'Not believed: the register’s receipt does not prove it'],
+  'evidence.not-asked': ['没有核验', 'Not verified'],
   'evidence.withdrawn': ['申请已撤回，没有核验', 'Not verified: the application was withdrawn'],
   'evidence.take-back': ['撤回同意', 'Take back my agreement'],
   'evidence.taken-back': ['同意已于{when}撤回', 'Agreement taken back {when}'],
