@@ -242,6 +242,7 @@ static void a_request_reaches_its_owner_and_becomes_the_narrowest_grant(bool pg)
     TEXT(th_json_str(q, "consumer"), "110000");
     TEXT(th_json_str(q, "reason"), "办理业务");
     TEXT(th_json_str(q, "by"), "李雷");
+    TEXT(th_json_str(request_of(&there, two), "item"), "B"); /* both are there before either is settled */
     HTTP(call(&ops, "POST", th_strf(&a.b.arena, "/records/v1/requests/%.*s:grant", TH_FMT(one)).p, "{\"reason\":\"x\"}"), 404, "no-request"); /* not one's own to grant */
     HTTP(call(&there, "POST", th_strf(&a.b.arena, "/records/v1/requests/%.*s:grant", TH_FMT(one)).p, "{}"), 400, NULL);
     HTTP(call(&there, "POST", th_strf(&a.b.arena, "/records/v1/requests/%.*s:grant", TH_FMT(one)).p, "{\"reason\":\"依据协议第三条\"}"), 200, NULL);
