@@ -149,7 +149,8 @@ test('grants: another consumer\'s, widened by a field, expired, foreign purpose'
   await until('the grant to be read', async () => (await types([verifyLine({ grant: 'narrow-one' })]))[0] === undefined)
   assert.deepEqual(await types([verifyLine({ grant: 'narrow-one' }, { claims: { name: company.name, status: 'existing' } })]), ['grant-field'])
   assert.deepEqual(await types([verifyLine({ grant: 'narrow-one', type: 'query' }, { claims: undefined, fields: ['name'] })]), ['grant-operation'])
-  const expired = { id: 'expired-one', provider: to, register: 'legal-persons', operation: 'verify', fields: ['name'], consumer: { member: '120000' }, purposes: ['*'], basis: { zh: '测试第一条', en: 'test, article 1' }, consent: 'none', rate: 0, not_before: '2020-01-01T00:00:00Z', not_after: '2021-01-01T00:00:00Z' }
+  // Entered while it holds, asked with when it is over: one that is over already is not taken.
+  const expired = { id: 'expired-one', provider: to, register: 'legal-persons', operation: 'verify', fields: ['name'], consumer: { member: '120000' }, purposes: ['*'], basis: { zh: '测试第一条', en: 'test, article 1' }, consent: 'none', rate: 0, not_before: '2020-01-01T00:00:00Z', not_after: new Date(Date.now() + 5000).toISOString() }
   writeFileSync(join(r.dir, 'grant.json'), JSON.stringify(expired))
   r.run('grant', 'add', join(r.dir, 'grant.json'), '--node', r.nodes[to].dir)
   await until('the grant to be read', async () => (await types([verifyLine({ grant: 'expired-one' })]))[0] === 'grant-expired')

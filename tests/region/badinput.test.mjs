@@ -91,6 +91,60 @@ test('what the peer could not read is not sent: nobody else’s ask suffers from
   assert.deepEqual(await others, [200])
 })
 
+const asked = (more) => ({ provider: '110000', register: 'population', operation: 'verify', key: { id_number: '440524188001010014' }, claims: { name: '某某' }, purpose: { item: 'identity-check' }, ...more })
+const query = (more) => asked({ register: 'legal-persons', operation: 'query', claims: undefined, key: { uscc: '91110114MA0000007M' }, fields: ['name'], purpose: { item: 'business-check' }, ...more })
+const refusedAt = (answer, ...pointers) => {
+  problem(answer, 400)
+  assert.deepEqual(answer.json.errors?.map((e) => e.pointer), pointers, answer.text)
+  for (const e of answer.json.errors) assert.ok(e.message_zh && e.message_en && e.message_zh !== e.message_en, JSON.stringify(e))
+}
+
+test('an ask is refused at the member that is wrong, in the caller\'s own body', async () => {
+  const system = r.keyed('120000', 'careless')
+  const ask = (body) => system.post('/exchange/v1/ask', body)
+  refusedAt(await ask(query({ fields: ['name', 'name'] })), '/fields/1')
+  refusedAt(await ask(query({ fields: ['name', 7] })), '/fields/1')
+  refusedAt(await ask(query({ fields: ['name', 'zzz'] })), '/fields/1')
+  refusedAt(await ask(query({ key: { uscc: '91110114MA0000007X' } })), '/key/uscc')
+  refusedAt(await ask(query({ key: { uscc: '91110114MA0000007M', more: 1 } })), '/key/more')
+  refusedAt(await ask(asked({ claims: { zzz: 'x' } })), '/claims/zzz')
+  refusedAt(await ask(asked({ register: 'zzz' })), '/register')
+  refusedAt(await ask(asked({ grant: 1 })), '/grant')
+  refusedAt(await ask(asked({ purpose: { item: 7 } })), '/purpose/item')
+  refusedAt(await ask(asked({ fields: ['name'] })), '/fields')
+  refusedAt(await ask(query({ claims: { name: 'x' } })), '/claims')
+  for (const name of ['张\u202e三', '张\u0007三']) refusedAt(await ask(asked({ claims: { name } })), '/claims/name')
+  const batch = await system.post('/exchange/v1/ask:batch', { asks: [asked(), query({ fields: ['name', 'name'] })] })
+  assert.equal(batch.json.items[1].problem.errors[0].pointer, '/asks/1/fields/1', batch.text)
+})
+
+test('a grant is entered only when it names what there is', async () => {
+  const good = { id: 'good.one_1-A', provider: '120000', register: 'legal-persons', operation: 'verify', fields: ['name'], consumer: { member: '110000', office: 'BJ-DATA' }, purposes: ['business-check'], basis: { zh: '测试第一条', en: 'test, article 1' }, consent: 'none', rate: 0, not_before: '2026-01-01T00:00:00Z', not_after: '2031-01-01T00:00:00Z' }
+  const add = (change) => operator.post('/exchange/v1/grants', { ...good, ...change })
+  refusedAt(await add({ consumer: { member: '999999' } }), '/consumer/member')
+  refusedAt(await add({ consumer: { member: '110000', zzz: 1 } }), '/consumer/zzz')
+  refusedAt(await add({ consumer: { member: '110000', office: '一 二' } }), '/consumer/office')
+  refusedAt(await add({ register: 'zzz' }), '/register')
+  refusedAt(await add({ fields: ['name', 'zzz'] }), '/fields/1')
+  refusedAt(await add({ fields: ['name', 'name'] }), '/fields/1')
+  refusedAt(await add({ fields: [] }), '/fields')
+  refusedAt(await add({ purposes: [] }), '/purposes')
+  refusedAt(await add({ purposes: ['*', 'a b'] }), '/purposes/1')
+  refusedAt(await add({ rate: -1 }), '/rate')
+  refusedAt(await add({ tells_absence: 'yes' }), '/tells_absence')
+  refusedAt(await add({ not_before: '2020-01-01T00:00:00Z', not_after: '2021-01-01T00:00:00Z' }), '/not_after')
+  for (const id of ['a/b', '..', 'ä', 'x'.repeat(65)]) refusedAt(await add({ id }), '/id')
+  assert.ok(!(await operator.get('/exchange/v1/grants')).json.items.some((g) => g.id === good.id))
+  assert.equal((await add({})).status, 201)
+  assert.equal((await operator.call('DELETE', `/exchange/v1/grants/${good.id}`)).status, 200)
+})
+
+test('a page of looks goes on where a page ended, or says that there is no such place', async () => {
+  for (const at of ['zzz', '', '110000~zzz', '~', '110000~;zzz', 'log/1']) refusedAt(await citizen.get(`/exchange/v1/looks?before=${encodeURIComponent(at)}`), '?before')
+  for (const limit of ['-1', 'abc']) refusedAt(await citizen.get(`/exchange/v1/looks?limit=${limit}`), '?limit')
+  assert.equal((await citizen.get('/exchange/v1/looks?before=2026-01-01T00:00:00Z')).status, 200)
+})
+
 test('ten megabytes are refused before they are read', async () => {
   const answer = await citizen.post('/cases/v1/cases', `{"item":"${'x'.repeat(10 << 20)}"}`).catch((cause) => ({ closed: cause }))
   if (!answer.closed) problem(answer, 413)

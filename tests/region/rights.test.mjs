@@ -123,7 +123,7 @@ test('an office asks another member for data; the answer comes back, and a grant
   assert.equal(empty.status, 400)
   assert.deepEqual(empty.json.errors.map((e) => e.pointer).toSorted(), ['/reason'])
   const wrong = await asker.post(path, { reason: '核验', fields: ['id_number'], provider: '999999' })
-  assert.deepEqual(wrong.json.errors.map((e) => e.pointer).toSorted(), ['/fields', '/item', '/provider'])
+  assert.deepEqual(wrong.json.errors.map((e) => e.pointer).toSorted(), ['/fields/0', '/item', '/provider'])
   const sent = await asker.post(path, { reason: '安居资格核验', fields: ['name', 'major'], item: 'XA-HOUSING-RESERVE', provider: '110000' })
   assert.equal(sent.status, 200, sent.text)
   const id = sent.json.request

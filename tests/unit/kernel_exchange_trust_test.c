@@ -360,7 +360,7 @@ static void a_malformed_grant_is_refused_with_the_place(void **state)
 {
     static const struct { const char *what, *with, *pointer; } cases[] = {
         {"\"id\":\"g1\"", "\"id\":\"\"", "/id"}, {"\"id\":\"g1\",", "", "/id"}, {"\"operation\":\"verify\"", "\"operation\":\"delete\"", "/operation"},
-        {"\"fields\":[\"name\",\"level\"]", "\"fields\":\"name\"", "/fields"}, {"\"fields\":[\"name\"", "\"fields\":[7", "/fields"}, {"\"fields\":[\"name\"", "\"fields\":[\"\"", "/fields"},
+        {"\"fields\":[\"name\",\"level\"]", "\"fields\":\"name\"", "/fields"}, {"\"fields\":[\"name\"", "\"fields\":[7", "/fields/0"}, {"\"fields\":[\"name\"", "\"fields\":[\"\"", "/fields/0"},
         {"\"member\":\"130000\"", "\"member\":\"1300000\"", "/consumer/member"}, {"\"office\":\"HE-HR\"", "\"office\":5", "/consumer/office"},
         {"\"consumer\":{\"member\":\"130000\",\"office\":\"HE-HR\"}", "\"consumer\":\"130000\"", "/consumer"}, {"\"purposes\":[\"HE-TALENT\"]", "\"purposes\":{}", "/purposes"},
         {"\"consent\":\"citizen\"", "\"consent\":\"maybe\"", "/consent"}, {"\"rate\":60", "\"rate\":-1", "/rate"}, {"\"rate\":60", "\"rate\":\"60\"", "/rate"},

@@ -1,6 +1,7 @@
 /* ask_routes.c — the one plain JSON call by which an outside system, or a clerk's page, asks any node through its own. */
 #include "routes-private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { ASKS_MAX = 1000, DEADLINE_MIN_MS = 100, DEADLINE_MAX_MS = 30000 };
@@ -35,6 +36,17 @@ static void one_reply(asked *a)
     (void)th_reply_json(rq, 200);
 }
 
+/* What is said of one ask points into that ask; the caller's body holds it behind /asks. */
+static void pointers_move(th_error *error, size_t i)
+{
+    for (size_t f = 0; f < error->field_count; f++) {
+        char moved[TH_POINTER_TEXT + 32];
+        snprintf(moved, sizeof moved, "/asks/%zu%s", i, error->fields[f].pointer);
+        if (strlen(moved) < TH_POINTER_TEXT)
+            memcpy(error->fields[f].pointer, moved, strlen(moved) + 1);
+    }
+}
+
 static void many_reply(asked *a)
 {
     th_request *rq = a->rq;
@@ -50,6 +62,7 @@ static void many_reply(asked *a)
         } else {
             th_error error = ask->error;
             error.status = ask->status;
+            pointers_move(&error, i);
             th_pen_key(&pen, "problem");
             th_problem_write(&rq->out, &error, rq->lang, (th_str){NULL, 0});
         }
@@ -134,12 +147,18 @@ static bool ask_read(th_request *rq, const th_json *json, const char *path, th_a
                       "verify needs an object of claims, query a list of fields");
         return false;
     }
+    if (th_json_get(json, verify ? "fields" : "claims")) {
+        th_str pointer = th_strf(&rq->arena, "%s/%s", path, verify ? "fields" : "claims");
+        th_fail_field(e, pointer.p, "unknown-field", "核验只用 claims，查询只用 fields", "verify takes claims only, query fields only");
+        return false;
+    }
+    if (th_json_get(json, "grant") && !th_json_want_str(json, path, "grant", TH_GRANT_TEXT_MAX, &ask->grant, e))
+        return false;
     if (!deadline_read(rq, json, path, ask, e))
         return false;
     if (!text_read(json, path, "consent", TH_LINE_MAX, &ask->consent, e) || !text_read(purpose, where, "case", TH_MESSAGE_TEXT_MAX, &ask->case_id, e))
         return false;
     ask->type = verify ? TH_STR("verify") : TH_STR("query");
-    ask->grant = th_json_str(json, "grant");
     th_buf buf;
     th_buf_open(&buf, &rq->arena, TH_LINE_MAX);
     th_pen pen = th_pen_on(&buf);

@@ -228,6 +228,7 @@ TH_MUST_USE th_status th_access_open(th_exchange *ex, th_error *error);
 /* looks.c */
 TH_MUST_USE th_status th_looks_wanted(void *ctx, const th_message *message, th_arena *arena, th_wanted *ret_wanted,
                                       th_str *ret_id_number, th_error *error);
+bool th_looks_cursor(th_str before, th_access_from *ret_from); /* where a page goes on; absent: from the newest */
 void th_looks_read(void *ctx, th_db *db, const th_message *const *messages, size_t n, th_arena *arena, th_answer **answers);
 
 /* agreement.c */

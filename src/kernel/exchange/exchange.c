@@ -266,6 +266,18 @@ static th_status grant_add_apply(void *ctx, th_db *db, th_error *error)
                       values, 4, NULL, error);
 }
 
+static th_status grant_check(th_exchange *ex, const th_json *json, const th_grant *grant, th_error *error)
+{
+    const th_message_type *type = th_type_find(ex, grant->operation == TH_VERIFY ? TH_STR("verify") : TH_STR("query"));
+    if (!th_str_is(grant->provider, ex->code))
+        return th_fail_field(error, "/provider", "provider", "只能登记本节点作为提供方的授权",
+                             "Only grants of this node as provider can be kept here");
+    th_trust *trust = th_exchange_trust(ex);
+    th_status status = th_grant_check_new(json, grant, trust, th_now_us(&ex->env), error);
+    th_trust_release(trust);
+    return status ? status : type && type->grant_fits ? type->grant_fits(type->ctx, grant, error) : TH_OK;
+}
+
 th_status th_exchange_grant_add(th_exchange *ex, th_str json, th_error *error)
 {
     th_arena arena;
@@ -275,9 +287,8 @@ th_status th_exchange_grant_add(th_exchange *ex, th_str json, th_error *error)
     th_status status = th_json_parse(json, &arena, &root, error);
     if (!status)
         status = th_grant_read(root, &arena, &grant, error);
-    if (!status && !th_str_is(grant.provider, ex->code))
-        status = th_fail_field(error, "/provider", "provider", "只能登记本节点作为提供方的授权",
-                               "Only grants of this node as provider can be kept here");
+    if (!status)
+        status = grant_check(ex, root, &grant, error);
     if (!status) {
         grant_write write = {ex->code, grant.id, grant.json, th_now_us(&ex->env)};
         status = th_exchange_write(ex, grant_add_apply, &write, error);

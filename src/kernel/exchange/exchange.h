@@ -69,6 +69,8 @@ typedef struct th_message_type {
                         th_error *error);
     /* Answering this one may wait for a system outside the node: the batch is then read on the pool. NULL = never. Any thread; short. */
     bool (*waits)(void *ctx, const th_message *message);
+    /* Whether a grant that is to be entered names a register and fields that there are; NULL = anything does. TH_INVALID with pointers. */
+    th_status (*grant_fits)(void *ctx, const th_grant *grant, th_error *error);
     void (*read)(void *ctx, th_db *db, const th_message *const *messages, size_t n, th_arena *arena, th_answer **answers);
     th_status (*apply)(void *ctx, th_db *db, const th_message *message, th_arena *arena, th_answer *answer, th_error *error);
     /* After the commit of an effect that `apply` took: tell who watches. The writer's thread; short. NULL = nobody. */

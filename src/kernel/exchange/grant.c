@@ -1,9 +1,10 @@
 /* grant.c — one grant: reading it, and whether it allows what a message asks for. */
 #include "kernel/exchange/grant.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { GRANT_FIELDS_MAX = 64, GRANT_PURPOSES_MAX = 256, GRANT_TEXT_MAX = 400 };
+enum { GRANT_FIELDS_MAX = 64, GRANT_PURPOSES_MAX = 256, GRANT_BASIS_MAX = 400 };
 
 static bool texts_read(const th_json *json, const char *key, size_t max, th_arena *arena, const th_str **ret, size_t *ret_n,
                        th_error *error)
@@ -17,9 +18,9 @@ static bool texts_read(const th_json *json, const char *key, size_t max, th_aren
         return false;
     for (const th_json *v = th_json_first(list); v; v = th_json_next(list, v)) {
         if (v->type != TH_JSON_STRING || !v->text.n || v->text.n > 80) {
-            char pointer[40] = "/";
-            strncat(pointer, key, sizeof pointer - 2);
-            th_fail_field(error, pointer, "type", "须为非空文本的列表", "Must be a list of texts that are not empty");
+            char pointer[40];
+            snprintf(pointer, sizeof pointer, "/%s/%zu", key, n);
+            th_fail_field(error, pointer, "type", "须为 80 字节以内的非空文字", "Must be a text of 80 bytes at most that is not empty");
             return false;
         }
         texts[n++] = v->text;
@@ -45,15 +46,15 @@ static bool rest_read(const th_json *json, th_grant *g, th_error *error)
                                           "basis", "consent",  "rate",     "not_before", "not_after", "tells_absence", NULL};
     const th_json *consumer, *basis;
     th_str operation, consent;
-    if (!th_json_only(json, "", allowed, error) || !th_json_want_str(json, "", "id", 80, &g->id, error) ||
+    if (!th_json_only(json, "", allowed, error) || !th_json_want_str(json, "", "id", TH_GRANT_TEXT_MAX, &g->id, error) ||
         !th_json_want_str(json, "", "provider", 6, &g->provider, error) ||
         !th_json_want_str(json, "", "register", 80, &g->reg, error) ||
         !th_json_want_str(json, "", "operation", 10, &operation, error) ||
         !th_json_want_object(json, "", "consumer", &consumer, error) ||
         !th_json_want_str(consumer, "/consumer", "member", 6, &g->consumer_member, error) ||
         !th_json_want_object(json, "", "basis", &basis, error) ||
-        !th_json_want_str(basis, "/basis", "zh", GRANT_TEXT_MAX, &g->basis_zh, error) ||
-        !th_json_want_str(basis, "/basis", "en", GRANT_TEXT_MAX, &g->basis_en, error) ||
+        !th_json_want_str(basis, "/basis", "zh", GRANT_BASIS_MAX, &g->basis_zh, error) ||
+        !th_json_want_str(basis, "/basis", "en", GRANT_BASIS_MAX, &g->basis_en, error) ||
         !th_json_want_str(json, "", "consent", 10, &consent, error))
         return false;
     if (th_json_get(consumer, "office") &&

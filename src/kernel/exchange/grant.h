@@ -14,6 +14,8 @@
 #define TH_EXCHANGE_GRANT_H
 #include "kernel/exchange/trust.h"
 
+enum { TH_GRANT_ID_MAX = 64, TH_GRANT_TEXT_MAX = 80 /* of one that was entered before */ };
+
 typedef enum th_operation { TH_VERIFY = 1, TH_QUERY = 2 } th_operation;
 
 typedef struct th_grant {
@@ -27,7 +29,7 @@ typedef struct th_grant {
     th_str basis_zh, basis_en;
     bool consent_needed;
     bool tells_absence; /* the consumer may tell no_record from mismatch */
-    int64_t rate_per_minute; /* 0 = the provider's default */
+    int64_t rate_per_minute; /* 0 = no limit of its own */
     int64_t not_before_us, not_after_us;
     th_str json; /* the grant's own canonical text */
 } th_grant;
@@ -43,6 +45,9 @@ typedef struct th_wanted { /* what one message asks for */
 
 /* Read one grant (file or API). TH_INVALID with pointers. The grant lives in the arena. */
 TH_MUST_USE th_status th_grant_read(const th_json *json, th_arena *arena, th_grant *ret_grant, th_error *error);
+/* More is asked of a grant that is to be entered: its id can stand in an address, its consumer is a member (of `trust`, unless NULL), nothing in
+ * it is unknown, empty or named twice, and it is not over. Whether the register has such fields is for its message type (`grant_fits`). */
+TH_MUST_USE th_status th_grant_check_new(const th_json *json, const th_grant *grant, const th_trust *trust, int64_t now_us, th_error *error);
 /* TH_FORBIDDEN: "grant-consumer", "grant-operation", "grant-register", "grant-field" (names it), "grant-purpose",
  * "consent-required", "grant-expired", "grant-not-yet". */
 TH_MUST_USE th_status th_grant_check(const th_grant *grant, const th_wanted *wanted, int64_t now_us, th_error *error);

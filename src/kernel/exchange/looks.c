@@ -72,9 +72,9 @@ static void look_write(th_db *db, th_pen *pen, const th_look *look, const th_gra
 
 /* A page goes on behind one look: "log/entry", for many looks share the instant of their batch. An instant is taken too, and means what
  * was before it. */
-static bool cursor_read(const th_json *body, th_access_from *ret_from)
+bool th_looks_cursor(th_str before, th_access_from *ret_from)
 {
-    th_str rest = th_json_str(body, "before"), log;
+    th_str rest = before, log;
     int64_t entry;
     *ret_from = (th_access_from){.before_us = INT64_MAX};
     if (!rest.n || th_time_parse(rest, &ret_from->before_us))
@@ -93,7 +93,7 @@ static th_status looks_answer(th_exchange *ex, th_db *db, const th_message *m, t
     th_buf buf;
     th_access_from from;
     char subject[TH_SUBJECT_TEXT];
-    if (!cursor_read(m->body, &from))
+    if (!th_looks_cursor(th_json_str(m->body, "before"), &from))
         return TH_INVALID;
     th_people_subject(ex->secret, th_json_str(m->body, "id_number"), subject);
     th_status status = th_access_of(ex, db, subject, &from, LOOKS_PAGE + 1, arena, &looks, &n, NULL);

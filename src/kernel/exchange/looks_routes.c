@@ -190,9 +190,29 @@ th_status th_exchange_looks_asks(th_exchange *ex, th_str id_number, th_str accou
     return status;
 }
 
+/* What the caller brings is looked at here: no member needs to be asked to say no to it. */
+static th_status before_check(th_str before, th_error *error)
+{
+    th_str rest = before, part, name;
+    th_access_from from;
+    bool ok = true;
+    if (before.n && memchr(before.p, '~', before.n))
+        while (ok && th_str_cut(&rest, ';', &part))
+            ok = part.n && memchr(part.p, '~', part.n) && th_str_cut(&part, '~', &name) && name.n == TH_CODE_TEXT - 1 && th_looks_cursor(part, &from);
+    else
+        ok = !before.p || (before.n && th_looks_cursor(before, &from));
+    return ok ? TH_OK : th_fail_field(error, "?before", "format", "须为上一页的 next，或 RFC 3339 时间", "Must be the next of a page before, or an RFC 3339 instant");
+}
+
 th_handled th_exchange_looks_get(th_request *rq)
 {
     th_exchange *ex = rq->module;
+    th_str given = th_request_query(rq, "before");
+    if (th_request_query(rq, "limit").p)
+        return th_reply_problem(rq, th_fail_field(&rq->error, "?limit", "unknown-field", "这份清单的页长固定，没有此参数",
+                                                  "The pages of this list have a fixed size; there is no such parameter"), NULL);
+    if (before_check(given, &rq->error))
+        return th_reply_problem(rq, TH_INVALID, NULL);
     th_db *db = NULL;
     th_str id_number;
     looking *l = th_alloc(&rq->arena, sizeof *l);
@@ -207,7 +227,7 @@ th_handled th_exchange_looks_get(th_request *rq)
     }
     l->trust = th_exchange_trust(ex);
     if (!status)
-        status = th_exchange_looks_asks(ex, id_number, rq->who.account, rq->lang, th_request_query(rq, "before"), &rq->arena, l->asks,
+        status = th_exchange_looks_asks(ex, id_number, rq->who.account, rq->lang, given, &rq->arena, l->asks,
                                         l->cursors, &l->n, &rq->error);
     if (status) {
         th_trust_release(l->trust);

@@ -124,7 +124,7 @@ bool th_field_take(const th_field *f, th_str written, int64_t today_us, th_arena
 
 void th_field_pointer(char ret_pointer[96], const char *path, th_str name)
 {
-    snprintf(ret_pointer, 96, "%.30s/%.*s", path, (int)(name.n < 60 ? name.n : 60), name.p ? name.p : "");
+    th_json_pointer_to(ret_pointer, path, name);
 }
 
 bool th_field_check(const th_field *f, const th_json *value, const char *path, int64_t today_us, th_arena *arena, th_str *ret_text,

@@ -169,6 +169,7 @@ bool th_upstream_simulated(const struct th_upstream *upstream, bool otherwise); 
 void th_upstream_release(struct th_upstream *upstream);
 
 /* verify.c */
+TH_MUST_USE th_status th_records_grant_fits(void *ctx, const th_grant *grant, th_error *error);
 TH_MUST_USE th_status th_records_wanted(void *ctx, const th_message *message, th_arena *arena, th_wanted *ret_wanted, th_str *ret_id_number,
                                         th_error *error);
 bool th_records_waits(void *ctx, const th_message *message); /* its register is outside: answering may take a while */

@@ -152,8 +152,8 @@ void th_records_close(th_records *records)
 th_status th_records_attach(th_records *records, th_exchange *exchange, th_error *error)
 {
     const th_message_type types[] = {
-        {.type = "verify", .granted = true, .wanted = th_records_wanted, .waits = th_records_waits, .read = th_verify_read, .ctx = records},
-        {.type = "query", .granted = true, .wanted = th_records_wanted, .waits = th_records_waits, .read = th_query_read, .ctx = records},
+        {.type = "verify", .granted = true, .wanted = th_records_wanted, .waits = th_records_waits, .grant_fits = th_records_grant_fits, .read = th_verify_read, .ctx = records},
+        {.type = "query", .granted = true, .wanted = th_records_wanted, .waits = th_records_waits, .grant_fits = th_records_grant_fits, .read = th_query_read, .ctx = records},
         {.type = "records.request", .apply = th_request_arrived, .ctx = records},
         {.type = "records.answer", .apply = th_request_answered, .ctx = records},
         {.type = "records.conflict", .apply = th_conflict_arrived, .ctx = records},

@@ -31,7 +31,8 @@ static th_register *register_of(th_records *records, th_str dataset)
 /* What may be granted is asked for: fields and conditions that the register lets others verify, for one item or purpose. */
 static th_status wanted_check(const th_register *reg, const th_json *fields, th_str item, th_error *error)
 {
-    size_t before = error->field_count;
+    size_t before = error->field_count, n = 0;
+    char pointer[TH_POINTER_TEXT];
     if (!fields->count)
         th_fail_field(error, "/fields", "required", "请至少选择一个字段", "Choose at least one field");
     for (const th_json *f = th_json_first(fields); f; f = th_json_next(fields, f)) {
@@ -39,10 +40,14 @@ static th_status wanted_check(const th_register *reg, const th_json *fields, th_
         bool known = condition && condition->verify;
         for (size_t i = 0; f->type == TH_JSON_STRING && i < reg->field_count; i++)
             known = known || (th_str_eq(reg->fields[i].name, f->text) && reg->fields[i].verify);
-        if (!known) {
-            th_fail_field(error, "/fields", "field", "有字段不存在或不可核验", "A field does not exist or cannot be verified");
-            break;
-        }
+        bool twice = false;
+        for (const th_json *b = th_json_first(fields); b != f; b = th_json_next(fields, b))
+            twice = twice || th_str_eq(b->text, f->text);
+        snprintf(pointer, sizeof pointer, "/fields/%zu", n++);
+        if (!known)
+            th_fail_field(error, pointer, "field", "该登记簿没有可核验的这一项", "The register has no such field that can be verified");
+        else if (twice)
+            th_fail_field(error, pointer, "repeated", "字段重复", "The field is named twice");
     }
     if (!item.n)
         th_fail_field(error, "/item", "required", "请选择用于哪个事项", "Choose the service it is for");

@@ -15,29 +15,40 @@ typedef struct asked {
     th_error *error; /* the batch's, for one message at a time: 4 KiB each would be too much */
 } asked;
 
-/* ---- what a message asks ---- */
+/* ---- what a message asks ----
+ *
+ * Pointers are into the body of the message. The members of an ask over HTTP have the same names, so that they hold there too. */
 
 static th_status register_of(th_records *records, const th_message *m, th_register **ret_reg, th_error *error)
 {
     th_str name;
-    if (!th_json_want_str(m->body, "/body", "register", 64, &name, error))
+    if (!th_json_want_str(m->body, "", "register", 64, &name, error))
         return TH_INVALID;
     *ret_reg = th_register_find(records, name);
-    return *ret_reg ? TH_OK : th_fail_field(error, "/body/register", "no-register", "没有这个登记簿", "There is no such register");
+    return *ret_reg ? TH_OK : th_fail_field(error, "/register", "no-register", "没有这个登记簿", "There is no such register");
 }
 
 static th_status keys_read(th_records *records, const th_message *m, th_register *reg, th_str *keys, th_arena *arena, th_error *error)
 {
     const th_json *key;
-    if (!th_json_want_object(m->body, "/body", "key", &key, error))
+    char pointer[TH_POINTER_TEXT];
+    if (!th_json_want_object(m->body, "", "key", &key, error))
         return TH_INVALID;
     int64_t now = th_now_us(records->options.env);
     for (size_t i = 0; i < reg->key_count; i++)
-        if (!th_field_check(reg->keys[i], th_json_get_str(key, reg->keys[i]->name), "/body/key", now, arena, &keys[i], error))
+        if (!th_field_check(reg->keys[i], th_json_get_str(key, reg->keys[i]->name), "/key", now, arena, &keys[i], error))
             return TH_INVALID;
-    if (key->count != reg->key_count)
-        return th_fail_field(error, "/body/key", "unknown-field", "键中有多余的字段", "The key has fields that do not belong to it");
-    return TH_OK;
+    if (key->count == reg->key_count)
+        return TH_OK;
+    for (const th_json *k = th_json_first(key); k; k = th_json_next(key, k)) {
+        bool known = false;
+        for (size_t i = 0; i < reg->key_count; i++)
+            known = known || th_str_eq(reg->keys[i]->name, k->key);
+        th_json_pointer_to(pointer, "/key", k->key);
+        if (!known)
+            th_fail_field(error, pointer, "unknown-field", "不是键的字段", "This field does not belong to the key");
+    }
+    return TH_INVALID;
 }
 
 static bool is_verify(const th_message *m)
@@ -51,15 +62,19 @@ static bool claim_check(th_records *records, const th_register *reg, const th_js
     const th_predicate *p = th_predicate_find(reg, claim->key);
     const th_field *f = p ? NULL : th_field_find(reg, claim->key);
     th_str text;
+    char pointer[TH_POINTER_TEXT];
+    th_field_pointer(pointer, "/claims", claim->key);
     if (p)
-        return th_predicate_check(p, claim, "/body/claims", error);
+        return th_predicate_check(p, claim, "/claims", error);
     bool strict = f->format == TH_FORMAT_NAME || f->format == TH_FORMAT_CITIZEN || f->format == TH_FORMAT_USCC || f->format == TH_FORMAT_DATE;
     if (strict)
-        return th_field_check(f, claim, "/body/claims", th_now_us(records->options.env), arena, &text, error);
+        return th_field_check(f, claim, "/claims", th_now_us(records->options.env), arena, &text, error);
+    if (claim->type == TH_JSON_STRING && th_str_has_controls(claim->text)) {
+        th_fail_field(error, pointer, "controls", "含有控制字符或方向控制符", "Has control or direction characters");
+        return false;
+    }
     if (claim->type == (f->integer ? TH_JSON_NUMBER : TH_JSON_STRING) && claim->text.n <= CLAIM_MAX)
         return true;
-    char pointer[96];
-    th_field_pointer(pointer, "/body/claims", f->name);
     th_fail_field(error, pointer, "type", "值的类型不符或过长", "The value is of the wrong type, or too long");
     return false;
 }
@@ -79,6 +94,31 @@ static bool verified(const th_register *reg, th_str name)
     return p ? p->verify : f && f->verify;
 }
 
+static th_status claim_named(th_records *records, const th_register *reg, const th_json *claim, th_arena *arena, th_error *error)
+{
+    char pointer[TH_POINTER_TEXT];
+    if (verified(reg, claim->key))
+        return claim_check(records, reg, claim, arena, error) ? TH_OK : TH_INVALID;
+    th_json_pointer_to(pointer, "/claims", claim->key);
+    return th_fail_field(error, pointer, "field", "该登记簿没有可核验的这一项", "The register has no such field that can be verified");
+}
+
+/* The answer is an object with the fields as its members, so that none can stand twice. `before`: those that were named already. */
+static th_status field_named(const th_register *reg, const th_json *name, const th_str *before, size_t n, th_error *error)
+{
+    char pointer[TH_POINTER_TEXT];
+    bool masked;
+    snprintf(pointer, sizeof pointer, "/fields/%zu", n);
+    if (name->type != TH_JSON_STRING)
+        return th_fail_field(error, pointer, "type", "须为文字", "Must be text");
+    if (!queried(reg, name->text, &masked))
+        return th_fail_field(error, pointer, "field", "该登记簿没有可查询的这一项", "The register has no such field that can be queried");
+    for (size_t i = 0; i < n; i++)
+        if (th_str_eq(before[i], name->text))
+            return th_fail_field(error, pointer, "repeated", "字段重复", "The field is named twice");
+    return TH_OK;
+}
+
 th_status th_records_wanted(void *ctx, const th_message *m, th_arena *arena, th_wanted *ret_wanted, th_str *ret_id_number, th_error *error)
 {
     th_records *records = ctx;
@@ -91,23 +131,20 @@ th_status th_records_wanted(void *ctx, const th_message *m, th_arena *arena, th_
         status = keys_read(records, m, reg, keys, arena, error);
     if (status)
         return status;
-    if (verify ? !th_json_want_object(m->body, "/body", "claims", &list, error)
-               : !th_json_want_array(m->body, "/body", "fields", TH_CLAIMS_MAX, &list, error))
+    if (verify ? !th_json_want_object(m->body, "", "claims", &list, error)
+               : !th_json_want_array(m->body, "", "fields", TH_CLAIMS_MAX, &list, error))
         return TH_INVALID;
     if (!list->count || list->count > TH_CLAIMS_MAX)
-        return th_fail_field(error, verify ? "/body/claims" : "/body/fields", "length", "须有 1–32 项", "Must have 1 to 32 members");
+        return th_fail_field(error, verify ? "/claims" : "/fields", "length", "须有 1–32 项", "Must have 1 to 32 members");
     th_str *fields = th_alloc_array(arena, list->count, sizeof *fields);
     size_t n = 0;
     if (!fields)
         return TH_NO_MEMORY;
     for (const th_json *c = th_json_first(list); c; c = th_json_next(list, c)) {
         th_str name = verify ? c->key : c->text;
-        bool masked;
-        if (verify ? !verified(reg, name) : !queried(reg, name, &masked))
-            return th_fail_field(error, verify ? "/body/claims" : "/body/fields", "field", "其中有不可核验或查询的字段",
-                                 "Names a field that cannot be verified or queried");
-        if (verify && !claim_check(records, reg, c, arena, error))
-            return TH_INVALID;
+        status = verify ? claim_named(records, reg, c, arena, error) : field_named(reg, c, fields, n, error);
+        if (status)
+            return status;
         fields[n++] = name;
     }
     *ret_wanted = (th_wanted){.reg = reg->name, .operation = verify ? TH_VERIFY : TH_QUERY, .fields = fields, .field_count = n};
@@ -121,6 +158,23 @@ bool th_records_waits(void *ctx, const th_message *m)
 {
     th_register *reg = th_register_find(ctx, th_json_str(m->body, "register"));
     return reg && th_register_live(ctx, reg).source != TH_SOURCE_LOCAL;
+}
+
+th_status th_records_grant_fits(void *ctx, const th_grant *grant, th_error *error)
+{
+    char pointer[TH_POINTER_TEXT];
+    bool ok = true, masked;
+    const th_register *reg = th_register_find(ctx, grant->reg);
+    if (!reg)
+        return th_fail_field(error, "/register", "no-register", "没有这个登记簿", "There is no such register");
+    for (size_t i = 0; i < grant->field_count; i++) {
+        if (grant->operation == TH_VERIFY ? verified(reg, grant->fields[i]) : queried(reg, grant->fields[i], &masked) != NULL)
+            continue;
+        snprintf(pointer, sizeof pointer, "/fields/%zu", i);
+        th_fail_field(error, pointer, "field", "该登记簿没有这一项，或不能这样读取", "The register has no such field, or it cannot be read in that way");
+        ok = false;
+    }
+    return ok ? TH_OK : TH_INVALID;
 }
 
 /* ---- reading ---- */

@@ -76,10 +76,10 @@ bool th_str_has_controls(th_str s);
 
 /* ---- errors ----------------------------------------------------------------------------------------------------------- */
 
-enum { TH_ERROR_FIELDS_MAX = 8 };
+enum { TH_ERROR_FIELDS_MAX = 8, TH_POINTER_TEXT = 96 };
 
 typedef struct th_field_error {
-    char pointer[96]; /* JSON Pointer into the body, "" for the whole */
+    char pointer[TH_POINTER_TEXT]; /* JSON Pointer into the body, "" for the whole */
     char code[40];    /* stable, kebab-case: "required", "type", "check-digit" */
     char zh[144];
     char en[144];

@@ -35,6 +35,8 @@ static inline const th_json *th_json_get(const th_json *object, const char *key)
 const th_json *th_json_first(const th_json *container); /* first child or NULL */
 const th_json *th_json_next(const th_json *container, const th_json *child); /* next child or NULL */
 const th_json *th_json_at(const th_json *array, size_t index);
+/* "/path/a~1b": where a member stands, escaped as RFC 6901 says; a name too long to show is "…". */
+void th_json_pointer_to(char ret_pointer[TH_POINTER_TEXT], const char *path, th_str key);
 const th_json *th_json_pointer(const th_json *root, const char *pointer); /* RFC 6901 */
 
 /* Reading. The plain forms return a fallback for absence or another type. */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { KEY_SHOWN_MAX = 64 };
+
 bool th_json_is_int(const th_json *value, int64_t *ret)
 {
     return value && value->type == TH_JSON_NUMBER && th_parse_i64(value->text, INT64_MIN, INT64_MAX, ret);
@@ -23,10 +25,11 @@ bool th_json_bool(const th_json *object, const char *key, bool fallback)
     return m->type == TH_JSON_TRUE;
 }
 
-/* "/a~1b": the pointer of a member, escaped as RFC 6901 says, cut when too long. */
-static void pointer_make(char *to, size_t room, const char *path, th_str key)
+void th_json_pointer_to(char to[TH_POINTER_TEXT], const char *path, th_str key)
 {
-    size_t n = 0;
+    size_t n = 0, room = TH_POINTER_TEXT;
+    if (key.n > KEY_SHOWN_MAX)
+        key = TH_STR("…");
     for (const char *p = path; *p && n + 1 < room; p++)
         to[n++] = *p;
     if (n + 1 < room)
@@ -44,8 +47,8 @@ static void pointer_make(char *to, size_t room, const char *path, th_str key)
 
 static bool blame(th_error *error, const char *path, const char *key, const char *code, const char *zh, const char *en)
 {
-    char pointer[96];
-    pointer_make(pointer, sizeof pointer, path, th_str_of(key));
+    char pointer[TH_POINTER_TEXT];
+    th_json_pointer_to(pointer, path, th_str_of(key));
     th_fail_field(error, pointer, code, zh, en);
     return false;
 }
@@ -127,8 +130,8 @@ bool th_json_only(const th_json *object, const char *path, const char *const *al
             name++;
         if (*name)
             continue;
-        char pointer[96];
-        pointer_make(pointer, sizeof pointer, path, m->key.n > 64 ? (th_str){"…", 3} : m->key);
+        char pointer[TH_POINTER_TEXT];
+        th_json_pointer_to(pointer, path, m->key);
         th_fail_field(error, pointer, "unknown-field", "未知的项", "This member is not known");
         ok = false;
     }
