@@ -1,14 +1,17 @@
 // Papers handed in: resumed where they stopped, checked as a whole, fetched by the deciding node whatever dies, and never what they are not.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { Region, startCase, until } from '../lib/region.mjs'
+import { Peer, uuid7 } from '../lib/peer.mjs'
+import { codes, Region, sleep, startCase, until } from '../lib/region.mjs'
 
 let r, citizen, clerk
 before(async () => {
   r = await Region.make({
+    suites: { '120000': 'ed25519-sha256' },
     edit: (dir) => {
       const file = join(dir, 'items/HE-TALENT-CARD.json')
       const item = JSON.parse(readFileSync(file, 'utf8'))
@@ -103,4 +106,115 @@ test('what is not a paper is refused, and the case stays', async () => {
   const other = await r.signedIn('130000', 'citizen')
   assert.equal((await other.post(`/cases/v1/cases/${id}/materials`, { code: 'contract', name: 'x', mime: 'application/pdf', size: 5, sha256: sha(paper) })).status, 404)
   assert.equal((await hand(id, 'contract', paper)).json.whole, true)
+})
+
+const stateOf = async (id, who = citizen) => (await who.get(`/cases/v1/cases/${id}`)).json.materials.find((m) => m.code === 'contract')?.state
+const kindsOf = async (id, who) => (await who.get(`/cases/v1/cases/${id}`)).json.events.map((e) => e.kind)
+const answered = (id) => until('evidence', async () => (await citizen.get(`/cases/v1/cases/${id}`)).json.evidence.every((e) => e.state === 'answered'))
+/* In the store of a node that stands still. */
+function sql(code, text) {
+  if (process.env.TONGHUI_TEST_STORE === 'postgresql') execFileSync('psql', [process.env.TONGHUI_TEST_PG.replace('/postgres?', `/${r.databases[codes.indexOf(code)]}?`), '-qc', text])
+  else execFileSync('python3', ['-c', 'import sqlite3,sys\nwith sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])', join(r.nodes[code].dir, 'store.sqlite'), text])
+}
+
+test('a paper of nearly fifty megabytes is taken and given back', { timeout: 120000 }, async () => {
+  const { id } = await started()
+  const block = pdf(1 << 20)
+  const paper = Buffer.concat([block, Buffer.alloc(46 << 20, block.subarray(5, 99_999))])
+  assert.equal((await say(id, 'contract', paper)).status, 200)
+  let answer
+  for (let at = 0; at < paper.length; at += 4 << 20) answer = await put(id, 'contract', paper.subarray(at, at + (4 << 20)), at)
+  assert.equal(answer.status, 200, answer.text)
+  assert.equal(answer.json.whole, true)
+  const back = await fetch(`${r.nodes['120000'].portal}/cases/v1/cases/${id}/materials/contract`, { headers: { Cookie: citizen.cookie } })
+  assert.equal(back.status, 200)
+  assert.equal(sha(Buffer.from(await back.arrayBuffer())), sha(paper))
+})
+
+test('what announces another paper while one is checked leaves the new one to come, never one that is not there', { timeout: 60000 }, async () => {
+  const { id } = await started()
+  const block = pdf(1 << 20)
+  const paper = Buffer.concat([block, Buffer.alloc(20 << 20, block.subarray(5, 99_999))])
+  const other = pdf(70_000)
+  await say(id, 'contract', paper)
+  const last = paper.length - (paper.length % (4 << 20))
+  for (let at = 0; at < last; at += 4 << 20) assert.equal((await put(id, 'contract', paper.subarray(at, at + (4 << 20)), at)).status, 200)
+  const ending = put(id, 'contract', paper.subarray(last), last)
+  await until('all pieces', async () => (await say(id, 'contract', other)).status === 200)
+  await ending
+  const shown = await stateOf(id)
+  assert.equal(shown, 'uploading')
+  assert.equal((await hand(id, 'contract', other)).json.whole, true)
+  assert.equal(await stateOf(id), 'here')
+})
+
+test('a node that died between the last piece and its check takes the paper at the next announcement', { timeout: 60000 }, async () => {
+  const { id } = await started()
+  await answered(id)
+  const paper = pdf(70_000)
+  assert.equal((await hand(id, 'contract', paper)).json.whole, true)
+  await r.stop('120000')
+  sql('120000', `UPDATE cases_material SET state = 'uploading' WHERE case_id = '${id}' AND code = 'contract'`)
+  await r.start('120000')
+  citizen = await r.signedIn('120000', 'citizen')
+  assert.equal(await stateOf(id), 'uploading')
+  const again = await say(id, 'contract', paper)
+  assert.equal(again.json.whole, true, again.text)
+  assert.equal(await stateOf(id), 'here')
+  // By sending the last piece again as well.
+  await r.stop('120000')
+  sql('120000', `UPDATE cases_material SET state = 'uploading' WHERE case_id = '${id}' AND code = 'contract'`)
+  await r.start('120000')
+  citizen = await r.signedIn('120000', 'citizen')
+  assert.equal((await put(id, 'contract', paper.subarray(65536), 65536)).json.whole, true)
+  assert.equal(await stateOf(id), 'here')
+})
+
+test('a paper is replaced with a trace before the case is accepted, and not at all afterwards', { timeout: 90000 }, async () => {
+  const { id } = await started()
+  await answered(id)
+  const [first, second, third] = [pdf(1000), pdf(2000), pdf(3000)]
+  assert.equal((await hand(id, 'contract', first)).json.whole, true)
+  assert.equal((await citizen.post(`/cases/v1/cases/${id}/materials`, { code: 'photo', defer: true })).status, 200)
+  await until('the paper in Hebei', async () => (await stateOf(id, clerk)) === 'here')
+  assert.equal((await hand(id, 'contract', second)).json.whole, true)
+  const trace = (await citizen.get(`/cases/v1/cases/${id}`)).json.events.find((e) => e.kind === 'material_replaced')
+  assert.equal(trace.detail.sha256, sha(first))
+  assert.ok(trace.zh && trace.en)
+  await until('the other in Hebei', async () => (await kindsOf(id, clerk)).includes('material_replaced') && (await stateOf(id, clerk)) === 'here')
+  assert.equal((await clerk.post(`/cases/v1/cases/${id}:accept`)).status, 200)
+  await until('the acceptance in Tianjin', async () => (await citizen.get(`/cases/v1/cases/${id}`)).json.state === 'accepted')
+  const late = await say(id, 'contract', third)
+  assert.deepEqual([late.status, type(late)], [409, 'material-settled'])
+  assert.equal(await stateOf(id), 'here')
+  // Hebei decides for itself: a node that sends all the same is told no.
+  const me = new Peer(r, '120000')
+  const forged = me.line('130000', 'case.material', { case: id, material: { code: 'contract', name: 'x.pdf', mime: 'application/pdf', size: 3000, sha256: sha(third) } }, { seq: 900001, purpose: { item: 'HE-TALENT-CARD', case: id } })
+  const answer = await me.ask('130000', [forged])
+  assert.equal(answer.lines[0].problem?.type, 'urn:tonghui:problem:material-settled', JSON.stringify(answer.lines[0]))
+  assert.equal(await stateOf(id, clerk), 'here')
+})
+
+test('a paper that comes shorter than announced harms nobody, is paused, and comes when it is announced as it is', { timeout: 90000 }, async () => {
+  const { id } = await started()
+  await answered(id)
+  const paper = pdf(40_000)
+  assert.equal((await hand(id, 'contract', paper)).json.whole, true)
+  assert.equal((await citizen.post(`/cases/v1/cases/${id}/materials`, { code: 'photo', defer: true })).status, 200)
+  await until('the paper in Hebei', async () => (await stateOf(id, clerk)) === 'here')
+  const me = new Peer(r, '120000')
+  const tell = (size, seq) => me.ask('130000', [me.line('130000', 'case.material', { case: id, material: { code: 'contract', name: 'c.pdf', mime: 'application/pdf', size, sha256: sha(paper) } }, { seq, purpose: { item: 'HE-TALENT-CARD', case: id } })])
+  const auditor = await r.signedIn('120000', 'auditor')
+  r.nodes['130000'].log = ''
+  assert.equal((await tell(paper.length + 20_000, 900011)).lines[0].status, 200)
+  assert.equal(await stateOf(id, clerk), 'wanted')
+  const asked = async () => (await auditor.get('/exchange/v1/journal?limit=100')).json.items.filter((e) => e.direction === 'answered' && e.case === id).length
+  await sleep(3000)
+  const before_ = await asked()
+  await sleep(8000)
+  assert.ok((await asked()) - before_ < 2, 'it is not asked for all the time')
+  assert.equal(await stateOf(id, clerk), 'wanted')
+  assert.ok(!/material-piece/.test(r.nodes['130000'].log), r.nodes['130000'].log)
+  assert.equal((await tell(paper.length, 900012)).lines[0].status, 200)
+  await until('the paper in Hebei again', async () => (await stateOf(id, clerk)) === 'here')
 })

@@ -321,10 +321,23 @@ static void papers_are_what_their_bytes_say(void **state)
     };
     (void)state;
     for (size_t i = 0; i < TH_COUNT(rows); i++) {
-        th_error error = {0};
-        th_status status = th_material_check(th_str_of(rows[i].bytes), th_str_of(rows[i].mime), &error);
-        assert_int_equal(status, rows[i].type ? TH_UNPROCESSABLE : TH_OK);
-        assert_string_equal(error.type, rows[i].type ? rows[i].type : "");
+        th_str all = th_str_of(rows[i].bytes);
+        th_hash hash = th_hash_str(TH_SUITE_ED25519, all);
+        /* However it is cut: what is looked for lies across the border of two pieces as often as not. */
+        for (size_t cut = 8; cut == 8 || cut < all.n; cut++) {
+            th_error error = {0};
+            th_material_look look;
+            size_t first = cut < all.n ? cut : all.n;
+            th_material_look_open(&look);
+            th_material_look_at(&look, (th_str){all.p, first});
+            for (size_t at = first; at < all.n; at += cut)
+                th_material_look_at(&look, (th_str){all.p + at, all.n - at < cut ? all.n - at : cut});
+            th_status status = th_material_look_judge(&look, th_str_of(rows[i].mime), &error);
+            th_hash pieced = th_hasher_done(&look.hasher);
+            assert_int_equal(status, rows[i].type ? TH_UNPROCESSABLE : TH_OK);
+            assert_string_equal(error.type, rows[i].type ? rows[i].type : "");
+            assert_true(th_hash_eq(&hash, &pieced));
+        }
     }
 }
 

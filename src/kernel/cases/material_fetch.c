@@ -20,6 +20,7 @@ static th_status piece_answer(th_cases *cases, th_db *db, const th_message *m, t
 {
     th_str case_id, code, piece;
     th_case c;
+    th_material paper;
     int64_t n;
     th_buf buf;
     th_status status = piece_wanted(m, &case_id, &code, &n, error);
@@ -27,6 +28,10 @@ static th_status piece_answer(th_cases *cases, th_db *db, const th_message *m, t
         status = th_case_get(cases, db, case_id, arena, &c, error);
     if (!status && !th_str_is(c.owner, m->from)) /* papers go to the node that decides, and to no other */
         status = th_fail(error, TH_FORBIDDEN, "not-the-owner", "只有决定该办件的节点可以取材料", "Only the node that decides may fetch papers");
+    if (!status)
+        status = th_material_get(db, case_id, code, arena, &paper, error);
+    if (!status && !th_str_is(paper.state, "here"))
+        status = TH_NOT_FOUND;
     if (!status)
         status = th_piece_get(cases, db, case_id, code, n, arena, &piece, error);
     if (status)
@@ -56,18 +61,52 @@ void th_case_piece_read(void *ctx, th_db *db, const th_message *const *messages,
 
 /* ---- the wanting side ---- */
 
-th_status th_material_wanted(th_cases *cases, th_db *db, th_str case_id, th_str from, const th_json *said, th_error *error)
+static th_status material_read(th_cases *cases, th_str from, const th_json *said, th_material *ret, th_error *error)
 {
+    uint8_t hash[TH_HASH_SIZE];
     th_material m = {.code = th_json_str(said, "code"), .name = th_json_str(said, "name"), .mime = th_json_str(said, "mime"),
                      .size = th_json_int(said, "size", 0), .sha256 = th_json_str(said, "sha256"), .source = from,
                      .at_us = th_now_us(&cases->env)};
-    if (!m.code.n || m.code.n > TH_MATERIAL_CODE_MAX || m.size < 0 || m.size > TH_MATERIAL_MAX || (m.size && m.sha256.n != 64))
+    if (!th_material_code_ok(m.code) || m.name.n > 800 || m.mime.n > 60 || m.size < 0 || m.size > TH_MATERIAL_MAX ||
+        (m.size && !th_unhex(m.sha256, hash, sizeof hash)))
         return th_fail_field(error, "/body/material", "format", "材料说明不合规定", "The paper is not described as it must be");
     m.state = m.size ? TH_STR("wanted") : TH_STR("deferred");
     m.name = m.name.p ? m.name : TH_STR("");
     m.mime = m.mime.p ? m.mime : TH_STR("");
-    m.sha256 = m.sha256.p ? m.sha256 : TH_STR("");
-    return th_material_put(db, case_id, &m, error);
+    m.sha256 = m.size ? m.sha256 : TH_STR("");
+    *ret = m;
+    return TH_OK;
+}
+
+th_status th_material_wanted(th_cases *cases, th_db *db, th_str case_id, th_str from, const th_json *said, th_error *error)
+{
+    th_material m;
+    th_status status = material_read(cases, from, said, &m, error);
+    return status ? status : th_material_put(db, case_id, &m, error);
+}
+
+/* One that was here before gives way only while it may. */
+static th_status follows(th_cases *cases, th_db *db, th_case *c, const th_message *m, const th_material *next, th_arena *arena, th_error *error)
+{
+    th_material known;
+    th_error none = {0};
+    th_status status = th_material_get(db, th_str_of(c->id), next->code, arena, &known, &none);
+    if (status && status != TH_NOT_FOUND) {
+        *error = none;
+        return status;
+    }
+    const th_material *stands = status ? NULL : &known;
+    status = th_material_replace_check(c, stands, error);
+    if (!status && stands && th_str_is(stands->state, "here"))
+        status = th_material_replaced_note(cases, db, c, stands, (th_str){NULL, 0}, th_str_of(m->id), arena, error);
+    if (!status)
+        status = th_material_put(db, th_str_of(c->id), next, error);
+    const char *kind = next->size ? "material" : "material_deferred";
+    th_case_event event = {.kind = th_str_of(kind), .json = th_material_event_json(kind, next, arena), .message = th_str_of(m->id),
+                           .at_us = th_now_us(&cases->env)};
+    if (!status)
+        status = event.json.p ? th_case_note(cases, db, c, &event, arena, error) : TH_NO_MEMORY;
+    return status;
 }
 
 /* A paper handed in at the other node after the case had left it. */
@@ -76,6 +115,7 @@ th_status th_case_material_apply(void *ctx, th_db *db, const th_message *m, th_a
     th_cases *cases = ctx;
     th_case c;
     th_str id;
+    th_material next;
     const th_json *said;
     answer->body = TH_STR("{}");
     if (!th_json_want_str(m->body, "/body", "case", TH_ID_TEXT - 1, &id, error) ||
@@ -85,12 +125,8 @@ th_status th_case_material_apply(void *ctx, th_db *db, const th_message *m, th_a
     if (!status && (!th_str_is(c.owner, cases->code) || !th_str_is(c.origin, m->from)))
         status = th_fail(error, TH_FORBIDDEN, "not-the-origin", "材料须由收件的节点转来", "Papers come from the node that collected the case");
     if (!status)
-        status = th_material_wanted(cases, db, id, th_str_of(m->from), said, error);
-    th_case_event event = {.kind = TH_STR("material"), .json = said ? said->raw : TH_STR("{}"), .message = th_str_of(m->id),
-                           .at_us = th_now_us(&cases->env)};
-    if (!status)
-        status = th_case_note(cases, db, &c, &event, arena, error);
-    return status;
+        status = material_read(cases, th_str_of(m->from), said, &next, error);
+    return status ? status : follows(cases, db, &c, m, &next, arena, error);
 }
 
 typedef struct fetching {
@@ -99,7 +135,7 @@ typedef struct fetching {
     th_arena arena;
     th_cases *cases;
     th_str case_id, code, bytes;
-    int64_t n;
+    int64_t n, at_us; /* at_us: of the announcement that the piece was asked for */
     bool whole;
 } fetching;
 
@@ -111,30 +147,29 @@ static void fetching_end(fetching *f)
 
 static th_status whole_or_again(fetching *f, th_db *db, const th_material *m, th_error *error)
 {
-    th_str bytes;
-    uint8_t wanted[TH_HASH_SIZE];
-    th_status status = th_material_bytes(f->cases, db, f->case_id, m, &f->arena, &bytes, error);
-    if (status)
-        return status;
-    th_hash hash = th_hash_str(TH_SUITE_ED25519, bytes);
-    if (th_unhex(m->sha256, wanted, sizeof wanted) && memcmp(hash.b, wanted, sizeof wanted) == 0) {
-        f->whole = true;
-        return th_material_state_set(db, f->case_id, f->code, "here", 0, error);
-    }
-    th_material again = *m; /* not what was said: from the beginning, and slowly */
-    status = th_material_put(db, f->case_id, &again, error);
-    return status ? status
-                  : th_material_state_set(db, f->case_id, f->code, "wanted", th_now_us(&f->cases->env) + 60 * TH_SECOND_US, error);
+    bool arrived = false;
+    th_status status = th_material_verify(f->cases, db, f->case_id, m, NULL, error);
+    if (status == TH_UNPROCESSABLE || status == TH_CONFLICT) /* not what was said */
+        return th_material_again(db, f->case_id, m, th_now_us(&f->cases->env), error);
+    if (!status)
+        status = th_material_arrive(db, f->case_id, m, &arrived, error);
+    f->whole = arrived;
+    return status;
 }
 
 static th_status piece_apply(th_change *change, th_db *db, th_error *error)
 {
     fetching *f = change->ctx;
     th_material m;
-    int64_t n;
+    int64_t n, now = th_now_us(&f->cases->env);
     th_status status = th_material_get(db, f->case_id, f->code, &f->arena, &m, error);
-    if (status || !th_str_is(m.state, "wanted"))
+    if (status)
         return status == TH_NOT_FOUND ? TH_OK : status;
+    /* Said anew meanwhile, or a piece beside this one was wrong and the paper is paused: this one counts no more. */
+    if (!th_str_is(m.state, "wanted") || m.at_us != f->at_us || m.next_us > now + AGAIN_S * TH_SECOND_US)
+        return TH_OK;
+    if ((int64_t)f->bytes.n != th_piece_size(m.size, f->n))
+        return th_material_again(db, f->case_id, &m, now, error);
     status = th_pieces_put(f->cases, db, f->case_id, f->code, f->n, f->bytes, &f->arena, error);
     if (!status)
         status = th_pieces_count(db, f->case_id, f->code, &f->arena, &n, error);
@@ -154,15 +189,23 @@ static void piece_kept(th_change *change, th_status status, const th_error *erro
     fetching_end(f);
 }
 
+/* A refusal of what was asked, not of the moment. */
+static bool says_no(const th_ask *ask)
+{
+    bool no = ask->status == TH_NOT_FOUND || ask->status == TH_FORBIDDEN || ask->status == TH_INVALID || ask->status == TH_UNPROCESSABLE;
+    return no && !th_refusal_passes(&ask->error);
+}
+
 static void piece_came(th_ask *ask)
 {
     fetching *f = ask->ctx;
     const th_json *root;
-    if (ask->status || th_json_parse(ask->answer, &f->arena, &root, NULL) || th_unbase64(&f->arena, th_json_str(root, "bytes"), &f->bytes) ||
-        f->bytes.n > TH_PIECE) {
+    if (ask->status && !says_no(ask)) {
         fetching_end(f); /* the tick asks again */
         return;
     }
+    if (ask->status || th_json_parse(ask->answer, &f->arena, &root, NULL) || th_unbase64(&f->arena, th_json_str(root, "bytes"), &f->bytes))
+        f->bytes = (th_str){NULL, 0}; /* no piece is empty */
     f->change = (th_change){.apply = piece_apply, .reply = piece_kept, .ctx = f};
     if (th_writer_submit(f->cases->writer, &f->change))
         fetching_end(f);
@@ -173,11 +216,12 @@ static void piece_ask(th_cases *cases, const th_value *row, int64_t n)
     fetching *f = th_new(sizeof *f);
     if (!f)
         return;
-    th_arena_open(&f->arena, 3u * TH_MATERIAL_MAX);
+    th_arena_open(&f->arena, 4u << 20);
     f->cases = cases;
     f->case_id = th_str_keep(&f->arena, row[0].s);
     f->code = th_str_keep(&f->arena, row[1].s);
     f->n = n;
+    f->at_us = row[5].i;
     f->ask = (th_ask){.provider = th_str_keep(&f->arena, row[2].s),
                       .type = TH_STR("case.piece"),
                       .item = th_str_keep(&f->arena, row[4].s),
@@ -235,7 +279,7 @@ void th_material_tick(th_cases *cases)
     th_arena_open(&arena, 4u << 20);
     th_value values[] = {th_v_int(th_now_us(&cases->env)), th_v_int(MATERIALS_AT_ONCE)};
     th_status status = th_db_select(db,
-                                    "SELECT m.case_id, m.code, m.source, m.size, c.item FROM cases_material m JOIN cases_case c ON c.id = m.case_id "
+                                    "SELECT m.case_id, m.code, m.source, m.size, c.item, m.at FROM cases_material m JOIN cases_case c ON c.id = m.case_id "
                                     "WHERE m.state = 'wanted' AND m.next_at <= ?1 ORDER BY m.next_at LIMIT ?2",
                                     values, 2, &arena, &k.rows, NULL);
     if (!status && k.rows.n && th_cases_write(cases, claim_write, &k, NULL) == TH_OK)

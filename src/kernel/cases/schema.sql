@@ -125,3 +125,6 @@ CREATE TABLE cases_basis (
     name TEXT PRIMARY KEY,
     hash TEXT NOT NULL
 );
+
+-- migration 4: how often in a row the other node gave what is not the paper, for a pause that grows
+ALTER TABLE cases_material ADD COLUMN tries BIGINT NOT NULL DEFAULT 0;

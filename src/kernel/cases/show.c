@@ -7,6 +7,7 @@
 static const struct { const char *kind, *zh, *en; } words[] = {
     {"consent_revoked", "申请人撤回了一项同意", "The applicant took back an agreement"},
     {"material", "已提交材料", "A paper was handed in"},
+    {"material_replaced", "材料被更换；此为原材料", "A paper gave way to another; this is the earlier one"},
     {"material_deferred", "一份材料容缺，待补", "A paper will follow later"},
     {"credit", "信用名单的效果", "What credit lists mean here"},
     {"requested", "已向决定机关提出请求", "Asked the deciding office"},

@@ -25,6 +25,11 @@ typedef struct th_hash { uint8_t b[TH_HASH_SIZE]; } th_hash;
 /* Hash of the concatenation of `n` pieces with the suite's hash function (SHA-256 or SM3). */
 th_hash th_hash_of(th_suite suite, const th_str *pieces, size_t n);
 th_hash th_hash_str(th_suite suite, th_str bytes);
+/* SHA-256 of what comes piece by piece. */
+typedef struct th_hasher { uint64_t state[16]; } th_hasher;
+void th_hasher_open(th_hasher *hasher);
+void th_hasher_add(th_hasher *hasher, th_str bytes);
+th_hash th_hasher_done(th_hasher *hasher);
 bool th_hash_eq(const th_hash *a, const th_hash *b);
 
 /* Keyed pseudonyms and request authentication: HMAC-SHA-256. */

@@ -68,6 +68,25 @@ th_hash th_hash_str(th_suite suite, th_str bytes)
     return th_hash_of(suite, &bytes, 1);
 }
 
+_Static_assert(sizeof(SHA256_CTX) <= sizeof(th_hasher), "a hasher holds its context");
+
+void th_hasher_open(th_hasher *hasher)
+{
+    SHA256_Init((SHA256_CTX *)hasher->state);
+}
+
+void th_hasher_add(th_hasher *hasher, th_str bytes)
+{
+    SHA256_Update((SHA256_CTX *)hasher->state, bytes.p, bytes.n);
+}
+
+th_hash th_hasher_done(th_hasher *hasher)
+{
+    th_hash hash;
+    SHA256_Final(hash.b, (SHA256_CTX *)hasher->state);
+    return hash;
+}
+
 bool th_hash_eq(const th_hash *a, const th_hash *b)
 {
     return memcmp(a->b, b->b, TH_HASH_SIZE) == 0;
