@@ -1,11 +1,12 @@
 // The machine of a case between real processes: what the law lets whom do when, and what it refuses.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { Peer, uuid7 } from '../lib/peer.mjs'
 import { Region, sampleOf, startCase, until } from '../lib/region.mjs'
 
 let r, citizen, clerk, head, window_
 before(async () => {
-  r = await Region.make()
+  r = await Region.make({ suites: { '110000': 'ed25519-sha256', '120000': 'ed25519-sha256' } })
   await r.startAll()
   citizen = await r.signedIn('120000', 'citizen')
   window_ = await r.signedIn('120000', 'clerk')
@@ -233,4 +234,39 @@ test('what the evaluation counts: time against promise, papers avoided, visits, 
   assert.deepEqual((await clerk.get('/cases/v1/statistics?to=2020-01-01')).json.items, [])
   assert.equal((await clerk.get('/cases/v1/statistics?from=yesterday')).status, 400)
   assert.equal((await citizen.get('/cases/v1/statistics')).status, 403)
+})
+
+/* A case as Tianjin's node would hand it over, of a person whose number others know too. */
+const id_number = '11010519491231002X'
+let seq = 900001
+const tell = async (me, type, id, body) => (await me.ask('130000', [me.line('130000', type, { case: id, ...body }, { seq: seq++, purpose: { item: 'HE-TALENT-CARD', case: id } })])).lines[0]
+const handOver = (me, id, more) => tell(me, 'case.submitted', id, { number: '120000-20261124-00000001', item: 'HE-TALENT-CARD', channel: 'citizen', secret: { id_number, name: '张三', form: {} }, evidence: [], materials: [], ...more })
+
+test('only the node that collected a case speaks for its applicant, whoever knows her number', async () => {
+  const id = uuid7()
+  const now = Date.now() * 1000
+  const tianjin = new Peer(r, '120000')
+  assert.equal((await handOver(tianjin, id, { created_us: now, stamp_us: now })).status, 200)
+  const withdraw = (me) => tell(me, 'case.request', id, { request: uuid7(), action: 'withdraw', by: 'applicant', id_number, body: { reason: 'x' } })
+  assert.equal((await withdraw(new Peer(r, '110000'))).status, 200)
+  const refusal = (await at(clerk, id)).events.find((e) => e.kind === 'request_refused')
+  assert.equal(refusal?.detail.problem, 'not-yours-to-do')
+  assert.equal((await at(clerk, id)).state, 'received')
+  assert.equal((await withdraw(tianjin)).status, 200)
+  assert.equal((await at(clerk, id)).state, 'withdrawn')
+})
+
+test('a case arrives with a stamp that can be, or not at all', async () => {
+  const me = new Peer(r, '120000')
+  const now = Date.now() * 1000
+  const day = 86400e6
+  const sent = async (created_us, stamp_us) => {
+    const id = uuid7()
+    const answer = await handOver(me, id, { created_us, stamp_us })
+    return answer.status === 200 ? (await at(clerk, id)).state : (answer.problem.errors?.[0].pointer ?? answer.problem.type)
+  }
+  assert.equal(await sent(now, now), 'received')
+  assert.equal(await sent(now - 90 * day, now - 50 * day), 'received')
+  for (const stamp of [1, 0, -5, now - 70 * day, now + 3600e6, Number.MAX_SAFE_INTEGER]) assert.equal(await sent(Math.min(stamp, now), stamp), '/body/stamp_us', `${stamp}`)
+  for (const created of [1, -5, now + 60e6, now - 1000 * day]) assert.equal(await sent(created, now), '/body/created_us', `${created}`)
 })

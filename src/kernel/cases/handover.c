@@ -189,8 +189,31 @@ th_status th_case_event_send(th_cases *cases, th_db *db, const th_case *c, th_st
 
 /* ---- arriving ---- */
 
-static th_status arrival_read(th_cases *cases, const th_message *m, const th_case_item **ret_item, th_case *c, th_arena *arena,
-                              th_error *error)
+/* The stamp of another node starts the clock of the law here, so it must be a time that can be: not before the case was begun, not ahead by
+ * more than the clocks of two nodes may differ. A node may be cut off for weeks before its outbox gets through, hence sixty days; a case may
+ * wait at its window for papers much longer before it is handed over, hence two years. */
+static th_status times_read(const th_message *m, int64_t now_us, int64_t *ret_created, int64_t *ret_stamp, th_error *error)
+{
+    static const int64_t day_us = INT64_C(86400) * TH_SECOND_US, ahead_us = 300 * TH_SECOND_US, cut_off_days = 60, collecting_days = 730;
+    int64_t created = th_json_int(m->body, "created_us", m->at_us), stamp = th_json_int(m->body, "stamp_us", created);
+    if (stamp > now_us + ahead_us || stamp < now_us - cut_off_days * day_us)
+        return th_fail_field(error, "/body/stamp_us", "range", "收件时间须在近六十日内，且不晚于现在", "The stamp must lie within the last sixty days and not ahead");
+    if (created > stamp || created < stamp - collecting_days * day_us)
+        return th_fail_field(error, "/body/created_us", "range", "提交时间不得晚于收件时间，也不得早于其前两年",
+                             "A case is begun before its stamp, and not more than two years before");
+    *ret_created = created;
+    *ret_stamp = stamp;
+    return TH_OK;
+}
+
+/* What a deciding node says of times only moves its own case's copy here, but must be one that a calendar has. */
+static bool time_said_ok(int64_t us)
+{
+    return us >= 0 && us < INT64_C(4102444800) * TH_SECOND_US; /* the year 2100 */
+}
+
+static th_status arrival_read(th_cases *cases, const th_message *m, const th_case_item **ret_item, th_case *c, int64_t *ret_stamp,
+                              th_arena *arena, th_error *error)
 {
     const th_json *b = m->body, *secret;
     th_str id, number, code, name, id_number;
@@ -227,8 +250,10 @@ static th_status arrival_read(th_cases *cases, const th_message *m, const th_cas
     char subject[TH_SUBJECT_TEXT];
     th_people_subject(cases->secret, id_number, subject);
     c->subject = th_str_keep(arena, th_str_of(subject));
-    c->created_us = th_json_int(b, "created_us", m->at_us);
     c->updated_us = th_now_us(&cases->env);
+    allowed = times_read(m, c->updated_us, &c->created_us, ret_stamp, error);
+    if (allowed)
+        return allowed;
     c->due_us = th_case_due_us(cases, item, c->updated_us);
     *ret_item = item;
     return th_case_secret_seal(cases, c->id, secret->raw, arena, &c->secret);
@@ -236,13 +261,14 @@ static th_status arrival_read(th_cases *cases, const th_message *m, const th_cas
 
 /* The owner's first two events: that it was submitted, as the origin says, and that it arrived. By agreement the clock of the law runs from the
  * stamp of the window that collected it. */
-static th_status arrival_keep(th_cases *cases, th_db *db, th_case *c, const th_case_item *item, const th_message *m, th_arena *arena, th_error *error)
+static th_status arrival_keep(th_cases *cases, th_db *db, th_case *c, const th_case_item *item, int64_t stamp, const th_message *m,
+                              th_arena *arena, th_error *error)
 {
     th_fold fold = {0};
     th_case_event submitted = {.node = c->origin, .origin_seq = 1, .kind = TH_STR("submitted"), .json = TH_STR("{\"kind\":\"submitted\"}"),
                                .at_us = c->created_us};
     th_str json = th_strf(arena, "{\"kind\":\"received\",\"stamp_us\":%lld,\"item_version\":%lld}",
-                         (long long)th_json_int(m->body, "stamp_us", c->created_us), (long long)c->item_version);
+                         (long long)stamp, (long long)c->item_version);
     th_case_event received = {.kind = TH_STR("received"), .json = json, .message = th_str_of(m->id), .at_us = c->updated_us};
     th_status status = json.p ? th_case_insert(db, c, error) : TH_NO_MEMORY;
     if (!status)
@@ -264,7 +290,8 @@ th_status th_case_submitted_apply(void *ctx, th_db *db, const th_message *m, th_
     th_cases *cases = ctx;
     th_case c = {0}, known;
     const th_case_item *item = NULL;
-    th_status status = arrival_read(cases, m, &item, &c, arena, error);
+    int64_t stamp = 0;
+    th_status status = arrival_read(cases, m, &item, &c, &stamp, arena, error);
     if (status)
         return status;
     status = th_case_get(cases, db, th_str_of(c.id), arena, &known, NULL);
@@ -274,7 +301,7 @@ th_status th_case_submitted_apply(void *ctx, th_db *db, const th_message *m, th_
                                                            "Another node's case has this id");
     if (status != TH_NOT_FOUND)
         return status;
-    status = arrival_keep(cases, db, &c, item, m, arena, error);
+    status = arrival_keep(cases, db, &c, item, stamp, m, arena, error);
     answer->body = TH_STR("{\"received\":true}");
     memcpy(answer->subject, c.subject.p, 32);
     answer->subject[32] = 0;
@@ -299,6 +326,8 @@ th_status th_case_event_apply(void *ctx, th_db *db, const th_message *m, th_aren
     const th_case_state *state = th_machine_state(cases->machine, th_json_str(b, "state"));
     if (seq < 1 || !state)
         return th_fail_field(error, "/body/state", "enum", "未知的办件状态", "Unknown state of a case");
+    if (!time_said_ok(at) || !time_said_ok(th_json_int(b, "due_us", 0)))
+        return th_fail_field(error, "/body/at_us", "range", "不是可能的时间", "Not a time that can be");
     th_status status = th_case_get(cases, db, id, arena, &c, error);
     if (status == TH_NOT_FOUND && th_consult_known(db, id, th_str_of(m->from))) {
         answer->body = TH_STR("{}"); /* our opinion came too late: there is no copy here to follow */

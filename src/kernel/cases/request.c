@@ -48,17 +48,20 @@ static th_status asked_read(const th_json *b, asked *r, th_error *error)
     return ok ? TH_OK : TH_INVALID;
 }
 
-/* Another node may speak for the applicant only with her number, for its own counter only where it collected, for an office only where it was asked. */
+/* Another node may speak for the applicant and for its counter only where it collected the case, and for her with her number besides: the number
+ * alone is known to many registers. For an office it speaks only where it was asked (assist_check). */
 static unsigned speaker(th_cases *cases, const th_message *m, const th_case *c, const asked *r)
 {
     char subject[TH_SUBJECT_TEXT];
     unsigned by = th_by_parse(r->by);
+    if ((by & (TH_BY_APPLICANT | TH_BY_COLLECTOR)) && !th_str_is(c->origin, m->from))
+        return 0;
     if (by == TH_BY_APPLICANT && r->id_number.n) {
         th_people_subject(cases->secret, r->id_number, subject);
         return th_str_is(c->subject, subject) ? by : 0;
     }
     if (by == TH_BY_COLLECTOR)
-        return th_str_is(c->origin, m->from) ? by : 0;
+        return by;
     return by == TH_BY_ASSIST ? by : 0;
 }
 
