@@ -201,6 +201,18 @@ static th_status portal_start(th_node *node, th_error *error)
     return status;
 }
 
+/* What is sent here is read of members only; who may see what is open to others is each route's own matter. */
+static th_status peer_admit(void *ctx, th_request *rq)
+{
+    th_node *node = ctx;
+    if (rq->route->body == TH_BODY_NONE)
+        return TH_OK;
+    th_trust *trust = th_exchange_trust(node->exchange);
+    bool member = trust && th_trust_member_by_pin(trust, th_str_of(rq->peer_pin));
+    th_trust_release(trust);
+    return member ? TH_OK : th_fail(&rq->error, TH_FORBIDDEN, "unknown-member", "这把 TLS 密钥不属于任何成员", "This TLS key belongs to no member");
+}
+
 static th_status peers_start(th_node *node, const char *cert, const char *key, th_error *error)
 {
     const th_config *c = &node->config;
@@ -213,7 +225,9 @@ static th_status peers_start(th_node *node, const char *cert, const char *key, t
                                  .head_timeout_s = c->head_timeout_s,
                                  .body_timeout_s = c->body_timeout_s,
                                  .idle_timeout_s = c->idle_timeout_s,
-                                 .env = &node->env};
+                                 .env = &node->env,
+                                 .authenticate = peer_admit,
+                                 .authenticate_ctx = node};
     th_status status = th_server_open(&options, &node->peers, error);
     if (!status)
         status = routes_mount(node, node->peers, error);

@@ -88,6 +88,7 @@ static const th_route routes[] = {
     {"PUT", "/t/v1/bytes", TH_ROLE_ANYONE, TH_BODY_BYTES, 5000, echo, "putBytes", "Bytes", NULL, NULL, NULL, false},
     {"GET", "/t/v1/desk", TH_ROLE_CLERK | TH_ROLE_OPERATOR, TH_BODY_NONE, 0, echo, "desk", "The desk", NULL, "{}", NULL, false},
     {"POST", "/t/v1/desk", TH_ROLE_CLERK, TH_BODY_JSON, 0, echo, "deskWrite", "Write at the desk", "{}", "{}", NULL, false},
+    {"PUT", "/t/v1/desk/load", TH_ROLE_CLERK, TH_BODY_BYTES, 1 << 20, echo, "deskLoad", "Load much", NULL, NULL, NULL, false},
     {"GET", "/t/v1/problem", TH_ROLE_ANYONE, TH_BODY_NONE, 0, problem, "problem", "A problem", NULL, "{}", NULL, false},
     {"GET", "/t/v1/later", TH_ROLE_ANYONE, TH_BODY_NONE, 0, later, "later", "Later", NULL, NULL, NULL, false},
     {"GET", "/t/v1/events", TH_ROLE_ANYONE, TH_BODY_NONE, 0, events, "events", "Events", NULL, "text/event-stream", NULL, false},
@@ -132,7 +133,7 @@ static int set_up(void **state)
     th_env env = th_env_real();
     b.env = env;
     th_server_options options = {.address = "127.0.0.1", .env = &b.env, .threads = 2, .static_root = th_str_keep(&b.arena, th_str_of(path)).p, .authenticate = authenticate,
-                                 .head_timeout_s = 1, .body_timeout_s = 2, .idle_timeout_s = 2};
+                                 .bodies_max = 500000, .head_timeout_s = 1, .body_timeout_s = 2, .idle_timeout_s = 2};
     MUST(th_server_open(&options, &server, &b.error), &b.error);
     th_server_ready_set(server, ready, NULL);
     MUST(th_server_mount(server, "things", routes, TH_COUNT(routes), NULL, "{\"Thing\":{\"type\":\"object\"}}", &b.error), &b.error);
@@ -382,6 +383,57 @@ static void bodies_are_bounded_and_of_the_right_kind(void **state)
     answer = send_raw(TH_STR("PUT /t/v1/bytes HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"));
     assert_int_equal(th_json_int(body_of(answer), "body", 0), 5);
     refused_with(get("/t/v1/overflow", ""), 413, "answer-too-large");
+}
+
+static th_str load_head(const char *headers)
+{
+    return th_strf(&b.arena, "PUT /t/v1/desk/load HTTP/1.1\r\nHost: x\r\n%s\r\n", headers);
+}
+
+/* Not one byte of the body is sent: an answer that waits for it does not come within the time for bodies. */
+static void large_bodies_are_read_only_of_who_may_send_them(void **state)
+{
+    (void)state;
+    static const struct { const char *who; int code; const char *type; } cases[] = {
+        {"", 401, "sign-in"}, {"X-Test-Who: citizen\r\n", 403, "role"}, {"X-Test-Who: browser\r\n", 403, "csrf"}, {"X-Test-Who: liar\r\n", 401, "bad-key"}};
+    for (size_t i = 0; i < TH_COUNT(cases); i++) {
+        refused_with(send_raw(load_head(th_strf(&b.arena, "%sContent-Length: 400000\r\n", cases[i].who).p)), cases[i].code, cases[i].type);
+        refused_with(send_raw(load_head(th_strf(&b.arena, "%sTransfer-Encoding: chunked\r\n", cases[i].who).p)), cases[i].code, cases[i].type);
+    }
+}
+
+static void bodies_in_flight_are_bounded_together(void **state)
+{
+    (void)state;
+    static char body[300000];
+    memset(body, 'x', sizeof body);
+    int first = dial(), second = dial();
+    say(first, load_head("X-Test-Who: clerk\r\nContent-Length: 300000\r\n"));
+    say(first, (th_str){body, 1000});
+    usleep(200000);
+    say(second, load_head("X-Test-Who: clerk\r\nContent-Length: 300000\r\n"));
+    th_str answer = hear(second, NULL);
+    refused_with(answer, 429, "bodies-in-flight");
+    TEXT(header_of(answer, "Retry-After"), "2");
+    close(second);
+    /* Of a length not said: dropped when there is no room, and told so at its end. */
+    second = dial();
+    say(second, load_head("X-Test-Who: clerk\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"));
+    say(second, TH_STR("493e0\r\n"));
+    say(second, (th_str){body, sizeof body});
+    say(second, TH_STR("\r\n0\r\n\r\n"));
+    refused_with(hear(second, NULL), 429, "bodies-in-flight");
+    close(second);
+    assert_int_equal(code_of(post("/t/v1/desk", "X-Test-Who: clerk\r\nContent-Type: application/json\r\n", "{}")), 200); /* small ones go on */
+    say(first, (th_str){body, sizeof body - 1000});
+    assert_int_equal(th_json_int(body_of(hear(first, "}")), "body", 0), sizeof body);
+    close(first);
+    usleep(200000); /* and its room is free again */
+    first = dial();
+    say(first, load_head("X-Test-Who: clerk\r\nConnection: close\r\nContent-Length: 300000\r\n"));
+    say(first, (th_str){body, sizeof body});
+    assert_int_equal(code_of(hear(first, NULL)), 200);
+    close(first);
 }
 
 static void queries_are_decoded_and_checked(void **state)
@@ -702,7 +754,7 @@ int main(void)
         T(slow_clients_are_cut_off),
         T(keep_alive_and_pipelining_answer_in_order),
         T(patterns_take_one_segment_and_literal_tails),
-        T(bodies_are_bounded_and_of_the_right_kind),
+        T(bodies_are_bounded_and_of_the_right_kind), T(large_bodies_are_read_only_of_who_may_send_them), T(bodies_in_flight_are_bounded_together),
         T(queries_are_decoded_and_checked),
         T(the_language_is_the_askers),
         T(roles_and_tokens_are_checked_before_the_handler),

@@ -34,8 +34,8 @@ struct th_rq {
     struct MHD_Connection *connection;
     th_conn *conn;
     th_buf body;
-    size_t body_max;
-    bool overflowed, refused, early, once;
+    size_t body_max, body_held; /* held: counted in server->bodies */
+    bool overflowed, crowded, refused, early, once, identified;
     enum { TH_BEFORE, TH_HANDLED } stage;
     _Atomic int state; /* see request.c */
     bool open;         /* counted in server->open */
@@ -68,6 +68,7 @@ struct th_server {
     th_rq *free;
     th_conn *conns;
     atomic_size_t open; /* requests between their handler's start and their answer's hand-over */
+    atomic_size_t bodies; /* bytes of the bodies being read and worked on, small ones apart */
     atomic_bool draining, closing;
     pthread_t sweeper;
     bool sweeping;

@@ -3,7 +3,7 @@
  * Promises  A handler runs once per request, on an I/O thread, with the whole body read and bounded. It either answers before it
  *           returns (TH_DONE) or says TH_LATER and some thread answers with th_request_finish exactly once. Hostile framing (no
  *           or two Hosts, two lengths, length with chunking, space before a colon, NUL) is refused before any handler. Writes
- *           from a browser session carry the CSRF token. Roles are checked before the handler.
+ *           from a browser session carry the CSRF token. Roles are checked before the handler, and before a large body is read.
  * Limits    See th_server_options; every one has a default. Head ≤ 16 KiB, header field count ≤ 64.
  * Ownership A th_request, its arena and all it points to die when its answer is sent or its client has gone.
  * Source    RFC 9112, RFC 9110, RFC 9457, WHATWG server-sent events; OpenAPI 3.1.
@@ -120,12 +120,14 @@ typedef struct th_server_options {
     const char *cert_file, *key_file; /* NULL = plain HTTP (loopback or behind a proxy) */
     int threads;                 /* 0 = 2 */
     unsigned connections_max;    /* 0 = 4096 */
+    size_t bodies_max;           /* bytes of all bodies in flight that are over 16 KiB or chunked; more is answered 429. 0 = 256 MiB */
     int head_timeout_s;          /* 0 = 10: whole head must be there */
     int body_timeout_s;          /* 0 = 30: whole request must be there */
     int idle_timeout_s;          /* 0 = 60 */
     const char *static_root;     /* NULL = none; index.html answers unknown GETs that accept text/html */
     const th_env *env;
-    /* Fill rq->who from cookie, API key or rq->peer_pin. May be NULL (nobody). A failure is answered as a problem. */
+    /* Fill rq->who from cookie, API key or rq->peer_pin. May be NULL (nobody). A failure is answered as a problem. Asked once a request:
+     * before a body over 16 KiB or of a length not said is read, after a smaller one was. */
     th_status (*authenticate)(void *ctx, th_request *rq);
     void *authenticate_ctx;
     /* Writes of somebody known that carry Idempotency-Key: `begin` claims the key (true: go on; false: it has filled in the first answer, or a

@@ -10,7 +10,8 @@
 #include <strings.h>
 
 enum { RUNNING, SUSPENDED, FINISHED };
-enum { ARENA_MAX = 192 << 20, BODY_DEFAULT = 64 * 1024 };
+/* Bodies up to BODY_SMALL come with their head, cost what a connection costs anyway, and are answered in peace, also when refused. */
+enum { ARENA_MAX = 192 << 20, BODY_DEFAULT = 64 * 1024, BODY_SMALL = 16 * 1024, BODIES_MAX = 256 << 20 };
 
 /* ---- the structure's life: taken from a list, its arena kept warm ---- */
 
@@ -62,6 +63,24 @@ static void conclude(th_rq *r)
     }
 }
 
+static void body_release(th_rq *r)
+{
+    atomic_fetch_sub(&r->server->bodies, r->body_held);
+    r->body_held = 0;
+}
+
+/* Of what all bodies together may take. */
+static bool body_hold(th_rq *r, size_t n)
+{
+    size_t max = r->server->options.bodies_max ? r->server->options.bodies_max : BODIES_MAX;
+    if (atomic_fetch_add(&r->server->bodies, n) + n > max) {
+        atomic_fetch_sub(&r->server->bodies, n);
+        return false;
+    }
+    r->body_held += n;
+    return true;
+}
+
 void th_completed(void *cls, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode code)
 {
     th_rq *r = *con_cls;
@@ -74,6 +93,7 @@ void th_completed(void *cls, struct MHD_Connection *connection, void **con_cls, 
     if (r->open && atomic_load(&r->state) == FINISHED)
         conclude(r); /* the caller went away meanwhile */
     rq_settle(r);
+    body_release(r);
     *con_cls = NULL;
     rq_give(r->server, r);
 }
@@ -181,6 +201,56 @@ static bool refuse_method(th_rq *r)
     return refuse(r, TH_INVALID, "method", "这个地址不支持该方法", "This address does not take that method");
 }
 
+static bool csrf_check(th_rq *r)
+{
+    th_request *rq = &r->rq;
+    if (!rq->who.by_cookie || th_str_is(rq->method, "GET") || th_str_is(rq->method, "HEAD"))
+        return true;
+    th_str token = th_request_header(rq, "X-CSRF-Token");
+    if (token.n && token.n == rq->who.csrf.n && th_equal_secret(token.p, rq->who.csrf.p, token.n))
+        return true;
+    return refuse(r, TH_FORBIDDEN, "csrf", "缺少防伪令牌，请刷新页面后再试", "The anti-forgery token is missing; reload the page");
+}
+
+static bool role_check(th_rq *r)
+{
+    const th_route *route = r->rq.route;
+    if (r->identified)
+        return true;
+    th_peer_pin_read(r);
+    if (r->server->options.authenticate) {
+        th_status status = r->server->options.authenticate(r->server->options.authenticate_ctx, &r->rq);
+        if (status) {
+            (void)th_reply_problem(&r->rq, status, NULL);
+            return false;
+        }
+    }
+    if (route->roles != TH_ROLE_ANYONE && !(r->rq.who.roles & route->roles)) {
+        if (!r->rq.who.roles)
+            return refuse(r, TH_UNAUTHENTICATED, "sign-in", "请先登录", "Please sign in first");
+        return refuse(r, TH_FORBIDDEN, "role", "您的角色无权进行此操作", "Your role does not allow this");
+    }
+    r->identified = csrf_check(r);
+    return r->identified;
+}
+
+static bool refuse_crowd(th_rq *r)
+{
+    r->rq.error.retry_after_s = 2;
+    return refuse(r, TH_BUSY, "bodies-in-flight", "同时上传的内容过多，请稍后再试", "Too much is being uploaded at this moment; try again shortly");
+}
+
+/* A large body, or one of a length that was not said, is read only of somebody who may send it, and while there is room for it. */
+static bool body_admit(th_rq *r, th_str length, int64_t said)
+{
+    bool chunked = !length.p && th_request_header(&r->rq, "Transfer-Encoding").p;
+    if (!chunked && said <= BODY_SMALL)
+        return true;
+    if (!role_check(r))
+        return false;
+    return chunked || body_hold(r, (size_t)said) || refuse_crowd(r);
+}
+
 static bool head_check(th_rq *r)
 {
     th_request *rq = &r->rq;
@@ -208,39 +278,10 @@ static bool head_check(th_rq *r)
     if (length.p && th_parse_i64(length, 0, INT64_MAX, &n) && (uint64_t)n > r->body_max)
         return refuse(r, TH_TOO_LARGE, "body-too-large", "请求正文超过上限", "The body is larger than this address takes");
     th_buf_open(&r->body, &rq->arena, r->body_max);
-    return true;
+    return body_admit(r, length, n);
 }
 
 /* ---- the handler ---- */
-
-static bool csrf_check(th_rq *r)
-{
-    th_request *rq = &r->rq;
-    if (!rq->who.by_cookie || th_str_is(rq->method, "GET") || th_str_is(rq->method, "HEAD"))
-        return true;
-    th_str token = th_request_header(rq, "X-CSRF-Token");
-    if (token.n && token.n == rq->who.csrf.n && th_equal_secret(token.p, rq->who.csrf.p, token.n))
-        return true;
-    return refuse(r, TH_FORBIDDEN, "csrf", "缺少防伪令牌，请刷新页面后再试", "The anti-forgery token is missing; reload the page");
-}
-
-static bool role_check(th_rq *r)
-{
-    const th_route *route = r->rq.route;
-    if (r->server->options.authenticate) {
-        th_status status = r->server->options.authenticate(r->server->options.authenticate_ctx, &r->rq);
-        if (status) {
-            (void)th_reply_problem(&r->rq, status, NULL);
-            return false;
-        }
-    }
-    if (route->roles != TH_ROLE_ANYONE && !(r->rq.who.roles & route->roles)) {
-        if (!r->rq.who.roles)
-            return refuse(r, TH_UNAUTHENTICATED, "sign-in", "请先登录", "Please sign in first");
-        return refuse(r, TH_FORBIDDEN, "role", "您的角色无权进行此操作", "Your role does not allow this");
-    }
-    return csrf_check(r);
-}
 
 static bool json_read(th_rq *r)
 {
@@ -279,8 +320,11 @@ static th_handled dispatch(th_rq *r)
         refuse(r, TH_TOO_LARGE, "body-too-large", "请求正文超过上限", "The body is larger than this address takes");
         return TH_DONE;
     }
+    if (r->crowded) {
+        refuse_crowd(r);
+        return TH_DONE;
+    }
     rq->body = th_buf_view(&r->body);
-    th_peer_pin_read(r);
     if (!role_check(r) || !json_read(r) || !once_check(r))
         return TH_DONE;
     return rq->route->handler(rq);
@@ -384,7 +428,10 @@ enum MHD_Result th_access(void *cls, struct MHD_Connection *connection, const ch
             r->overflowed = true;
             return MHD_NO; /* a chunked body beyond its limit: nothing more is read from this connection */
         }
-        th_buf_put(&r->body, upload, *upload_size);
+        bool said = th_request_header(&r->rq, "Content-Length").p;
+        r->crowded = r->crowded || (!said && !body_hold(r, *upload_size)); /* what comes then is dropped, and its end answered */
+        if (!r->crowded)
+            th_buf_put(&r->body, upload, *upload_size);
         if (!th_buf_ok(&r->body))
             return MHD_NO;
         *upload_size = 0;
