@@ -330,6 +330,11 @@ ON_SQLITE(the_words_for_nobody_and_for_a_wrong_password_are_the_same)
 
 /* ---- one-time codes ---- */
 
+static reply totp_remove(browser *w, const char *code, const char *password)
+{
+    return call(w, "POST", "/people/v1/totp:remove", th_strf(&n.b.arena, "{\"code\":\"%s\",\"password\":\"%s\"}", code, password).p);
+}
+
 static void one_time_codes_are_enrolled_asked_for_and_used_once(bool pg)
 {
     browser w, other;
@@ -358,13 +363,41 @@ static void one_time_codes_are_enrolled_asked_for_and_used_once(bool pg)
     HTTP(try_sign_in(&other, "ops", "correct horse", code_at(secret, n.b.clock.now_us + 60 * TH_SECOND_US).p), 401, "totp-wrong");
     assert_true(bench_count(n.b.store, "SELECT failed FROM people_account WHERE login = 'ops'") > 0); /* wrong codes count as wrong tries */
     n.b.clock.now_us += 300 * TH_SECOND_US;
-    HTTP(call(&w, "POST", "/people/v1/totp:remove", "{\"code\":\"000000\"}"), 400, NULL);
-    HTTP(call(&w, "POST", "/people/v1/totp:remove", th_strf(&n.b.arena, "{\"code\":\"%.*s\"}", TH_FMT(code_at(secret, n.b.clock.now_us))).p), 200, NULL);
+    HTTP(call(&w, "POST", "/people/v1/totp:remove", "{\"code\":\"000000\"}"), 400, NULL); /* the password too */
+    code = code_at(secret, n.b.clock.now_us);
+    HTTP(totp_remove(&w, code.p, "wrong horse"), 400, NULL);
+    HTTP(try_sign_in(&other, "ops", "correct horse", code.p), 200, NULL);
+    HTTP(totp_remove(&w, code.p, "correct horse"), 400, NULL); /* it signed somebody in */
+    n.b.clock.now_us += 60 * TH_SECOND_US;
+    code = code_at(secret, n.b.clock.now_us);
+    HTTP(totp_remove(&w, code.p, "correct horse"), 200, NULL);
     sign_in(&other, &n, "ops", "correct horse");
     assert_true(events("totp-begun") == 1 && events("totp-enrolled") == 1 && events("totp-removed") == 1);
     tear_down_node();
 }
 ON_BOTH(one_time_codes_are_enrolled_asked_for_and_used_once)
+
+/* Who has a session has not the codes: guesses at what the session may do are counted and locked like guesses at the door. */
+static void guesses_at_codes_lock_the_account(bool pg)
+{
+    browser w;
+    set_up_node(pg, "o");
+    sign_in(&w, &n, "ops", "correct horse");
+    th_str secret = th_json_str(HTTP(call(&w, "POST", "/people/v1/totp", NULL), 200, NULL).json, "secret");
+    for (int i = 0; i < 5; i++)
+        HTTP(call(&w, "POST", "/people/v1/totp:confirm", "{\"code\":\"00000x\"}"), 400, NULL);
+    th_str right = th_strf(&n.b.arena, "{\"code\":\"%.*s\"}", TH_FMT(code_at(secret, n.b.clock.now_us)));
+    HTTP(call(&w, "POST", "/people/v1/totp:confirm", right.p), 429, "locked");
+    n.b.clock.now_us += 2 * TH_MINUTE_US;
+    right = th_strf(&n.b.arena, "{\"code\":\"%.*s\"}", TH_FMT(code_at(secret, n.b.clock.now_us)));
+    HTTP(call(&w, "POST", "/people/v1/totp:confirm", right.p), 200, NULL);
+    HTTP(totp_remove(&w, "00000x", "correct horse"), 400, NULL);
+    HTTP(totp_remove(&w, code_at(secret, n.b.clock.now_us + 30 * TH_SECOND_US).p, "correct horse"), 429, "locked");
+    n.b.clock.now_us += 65 * TH_MINUTE_US;
+    HTTP(totp_remove(&w, code_at(secret, n.b.clock.now_us).p, "correct horse"), 200, NULL);
+    tear_down_node();
+}
+ON_SQLITE(guesses_at_codes_lock_the_account)
 
 /* ---- keys and forgery ---- */
 
@@ -510,6 +543,7 @@ int main(void)
         BOTH(guesses_at_the_same_moment_all_count),
         ONE(the_words_for_nobody_and_for_a_wrong_password_are_the_same),
         BOTH(one_time_codes_are_enrolled_asked_for_and_used_once),
+        ONE(guesses_at_codes_lock_the_account),
         BOTH(api_keys_are_told_once_and_open_until_revoked),
         ONE(a_page_of_another_site_can_write_nothing),
         ONE(who_may_see_accounts),

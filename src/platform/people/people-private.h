@@ -48,6 +48,9 @@ void th_key_cache_forget(th_key_cache *cache); /* after the commit that revokes 
 th_handled th_session_post(th_request *rq);
 th_handled th_session_get(th_request *rq);
 th_handled th_session_delete(th_request *rq);
+/* On the writer's thread: one wrong try more, and the lock after five. */
+TH_MUST_USE th_status th_account_failed(th_people *people, th_db *db, th_str account, th_arena *arena, th_error *error);
+bool th_account_locked(const th_people *people, const th_account_row *account, th_error *error); /* then *error says TH_BUSY and for how long */
 void th_session_csrf(const th_people *people, th_str session_hash, char ret_token[33]);
 /* key_routes.c */
 th_handled th_keys_get(th_request *rq);

@@ -137,21 +137,31 @@ void th_people_finish(th_change *change, th_status status, const th_error *error
 }
 
 /* Counted in the row, not from what was read before the password was hashed: guesses at the same moment are as many guesses. */
-static th_status failure_apply(sign_in *s, th_db *db, th_error *error)
+th_status th_account_failed(th_people *people, th_db *db, th_str account, th_arena *arena, th_error *error)
 {
     const th_value *row;
-    th_value id = th_v_text(s->account.id);
+    th_value id = th_v_text(account);
     th_status status = th_db_exec(db, "UPDATE people_account SET failed = failed + 1 WHERE id = ?1", &id, 1, NULL, error);
     if (!status)
-        status = th_db_one(db, "SELECT failed FROM people_account WHERE id = ?1", &id, 1, &s->rq->arena, &row, error);
+        status = th_db_one(db, "SELECT failed FROM people_account WHERE id = ?1", &id, 1, arena, &row, error);
     if (status)
         return status;
-    int64_t over = row[0].i - TH_LOCK_AFTER, now = th_now_us(s->people->options.env);
+    int64_t over = row[0].i - TH_LOCK_AFTER, now = th_now_us(people->options.env);
     if (over >= 0) { /* 1, 2, 4 … 64 minutes */
         th_value values[] = {id, th_v_int(now + (TH_MINUTE_US << (over > 6 ? 6 : over)))};
         status = th_db_exec(db, "UPDATE people_account SET locked_until = ?2 WHERE id = ?1", values, 2, NULL, error);
     }
-    return status ? status : th_people_event_add(s->people, db, s->account.id, over >= 0 ? "locked" : "wrong-password", error);
+    return status ? status : th_people_event_add(people, db, account, over >= 0 ? "locked" : "wrong-password", error);
+}
+
+bool th_account_locked(const th_people *people, const th_account_row *account, th_error *error)
+{
+    int64_t left_us = account->locked_until - th_now_us(people->options.env);
+    if (left_us <= 0)
+        return false;
+    error->retry_after_s = (int)(left_us / TH_SECOND_US) + 1;
+    th_fail(error, TH_BUSY, "locked", "错误次数过多，账号暂时锁定，请稍后再试", "Too many wrong tries; the account is locked for a while");
+    return true;
 }
 
 static th_status success_apply(sign_in *s, th_db *db, th_error *error)
@@ -181,7 +191,7 @@ static th_status success_apply(sign_in *s, th_db *db, th_error *error)
 static th_status sign_in_apply(th_change *change, th_db *db, th_error *error)
 {
     sign_in *s = change->ctx;
-    return s->right ? success_apply(s, db, error) : failure_apply(s, db, error);
+    return s->right ? success_apply(s, db, error) : th_account_failed(s->people, db, s->account.id, &s->rq->arena, error);
 }
 
 static void session_answer(th_request *rq, th_people *people, th_db *db, const th_account_row *account, th_str hash, int64_t expires_us)
@@ -279,10 +289,8 @@ static void sign_in_job(void *arg)
         sign_in_end(s, status);
         return;
     }
-    if (s->known && s->account.locked_until > now) {
-        rq->error.retry_after_s = (int)((s->account.locked_until - now) / TH_SECOND_US) + 1;
-        sign_in_end(s, th_fail(&rq->error, TH_BUSY, "locked", "错误次数过多，账号暂时锁定，请稍后再试",
-                               "Too many wrong tries; the account is locked for a while"));
+    if (s->known && th_account_locked(people, &s->account, &rq->error)) {
+        sign_in_end(s, TH_BUSY);
         return;
     }
     credentials_check(s);

@@ -8,21 +8,38 @@ typedef enum totp_step { PENDING, CONFIRMED, REMOVED } totp_step;
 typedef struct totp_change {
     th_change change;
     th_request *rq;
-    th_value given; /* PENDING: the sealed secret; CONFIRMED: the step whose code was used, which opens nothing any more */
+    th_value given; /* PENDING: the sealed secret; the others: the step whose code was used, which opens nothing any more */
     totp_step what;
+    bool wrong; /* a guess: only counted */
+    th_account_row account;
+    th_str code, password;
 } totp_change;
 
+static th_status code_wrong(th_error *error)
+{
+    return th_fail_field(error, "/code", "totp-wrong", "动态码不正确或已使用", "The one-time code is wrong or was used");
+}
+
+/* A code is good once, whatever it is for: the step that the account has seen moves forward only. */
 static th_status totp_apply(th_change *change, th_db *db, th_error *error)
 {
     totp_change *t = change->ctx;
     static const char *const kinds[] = {"totp-begun", "totp-enrolled", "totp-removed"};
-    th_value values[] = {th_v_text(t->rq->who.account), t->given};
+    th_people *people = t->rq->module;
+    int64_t changed = 0;
+    th_value values[] = {th_v_text(t->rq->who.account), t->given, th_v_int(th_now_us(people->options.env))};
     static const char pending[] = "UPDATE people_account SET totp_pending = ?2 WHERE id = ?1";
-    static const char confirmed[] = "UPDATE people_account SET totp = totp_pending, totp_pending = NULL, totp_step = ?2 WHERE id = ?1";
-    static const char removed[] = "UPDATE people_account SET totp = NULL, totp_pending = NULL, totp_step = 0 WHERE id = ?1";
+    static const char confirmed[] = "UPDATE people_account SET totp = totp_pending, totp_pending = NULL, totp_step = ?2 WHERE id = ?1 "
+                                    "AND totp_step < ?2 AND locked_until <= ?3 AND totp_pending IS NOT NULL";
+    static const char removed[] = "UPDATE people_account SET totp = NULL, totp_pending = NULL, totp_step = ?2, failed = 0 WHERE id = ?1 "
+                                  "AND totp_step < ?2 AND locked_until <= ?3 AND totp IS NOT NULL";
+    if (t->wrong)
+        return th_account_failed(people, db, t->rq->who.account, &t->rq->arena, error);
     const char *sql = t->what == PENDING ? pending : t->what == CONFIRMED ? confirmed : removed;
-    th_status status = th_db_exec(db, sql, values, t->what == REMOVED ? 1 : 2, NULL, error);
-    return status ? status : th_people_event_add(t->rq->module, db, t->rq->who.account, kinds[t->what], error);
+    th_status status = th_db_exec(db, sql, values, t->what == PENDING ? 2 : 3, &changed, error);
+    if (!status && !changed)
+        status = code_wrong(error);
+    return status ? status : th_people_event_add(people, db, t->rq->who.account, kinds[t->what], error);
 }
 
 static void totp_reply(th_change *change, th_status status, const th_error *error)
@@ -30,20 +47,27 @@ static void totp_reply(th_change *change, th_status status, const th_error *erro
     totp_change *t = change->ctx;
     if (status)
         (void)th_reply_problem(t->rq, status, error);
+    else if (t->wrong)
+        (void)th_reply_problem(t->rq, TH_INVALID, NULL);
     th_request_finish(t->rq);
 }
 
-static th_handled totp_submit(th_request *rq, totp_step what, th_value given)
+static totp_change *totp_change_of(th_request *rq, totp_step what)
 {
-    th_people *people = rq->module;
     totp_change *t = th_alloc(&rq->arena, sizeof *t);
-    if (!t)
-        return th_reply_problem(rq, TH_NO_MEMORY, NULL);
-    t->rq = rq;
-    t->what = what;
-    t->given = given;
-    t->change = (th_change){.apply = totp_apply, .reply = totp_reply, .ctx = t};
-    (void)th_reply_json(rq, 200);
+    if (t) {
+        *t = (totp_change){.rq = rq, .what = what};
+        t->change = (th_change){.apply = totp_apply, .reply = totp_reply, .ctx = t};
+    }
+    return t;
+}
+
+static th_handled totp_submit(totp_change *t)
+{
+    th_request *rq = t->rq;
+    th_people *people = rq->module;
+    if (!t->wrong)
+        (void)th_reply_json(rq, 200);
     return th_writer_submit(people->options.writer, &t->change) ? th_reply_problem(rq, TH_BUSY, NULL) : TH_LATER;
 }
 
@@ -81,45 +105,73 @@ th_handled th_totp_post(th_request *rq)
     th_pen_kstr(&pen, "uri",
                 th_strf(&rq->arena, "otpauth://totp/Tonghui:%.*s?secret=%.*s&issuer=Tonghui", TH_FMT(account.login), TH_FMT(text)));
     th_pen_end(&pen, '}');
-    return totp_submit(rq, PENDING, th_v_blob(sealed.p, sealed.n));
+    totp_change *t = totp_change_of(rq, PENDING);
+    if (!t)
+        return th_reply_problem(rq, TH_NO_MEMORY, NULL);
+    t->given = th_v_blob(sealed.p, sealed.n);
+    return totp_submit(t);
 }
 
-static th_status code_check(th_request *rq, const th_account_row *account, th_str sealed, int64_t *ret_step)
+/* Fills in t->given, or t->wrong and what is wrong. */
+static void code_check(totp_change *t, th_str sealed)
 {
-    th_people *people = rq->module;
-    th_str secret, code;
-    if (!th_json_want_str(rq->json, "", "code", 6, &code, &rq->error))
+    th_people *people = t->rq->module;
+    th_str secret;
+    int64_t step = 0;
+    t->wrong = !sealed.n || th_unseal(people->options.secret, sealed, t->account.id, &t->rq->arena, &secret) ||
+               th_totp_check(secret, t->code, th_now_us(people->options.env), 1, &step) || step <= t->account.totp_step;
+    t->given = th_v_int(step);
+    if (t->wrong)
+        TH_IGNORE(code_wrong(&t->rq->error));
+    else
+        th_buf_text(&t->rq->out, "{}");
+}
+
+static th_status change_begin(th_request *rq, totp_step what, totp_change **ret)
+{
+    totp_change *t = *ret = totp_change_of(rq, what);
+    if (!t)
+        return TH_NO_MEMORY;
+    if (!th_json_want_str(rq->json, "", "code", 6, &t->code, &rq->error) ||
+        (what == REMOVED && !th_json_want_str(rq->json, "", "password", TH_PASSWORD_MAX, &t->password, &rq->error)))
         return TH_INVALID;
-    if (!sealed.n || th_unseal(people->options.secret, sealed, account->id, &rq->arena, &secret) ||
-        th_totp_check(secret, code, th_now_us(people->options.env), 1, ret_step))
-        return th_fail_field(&rq->error, "/code", "totp-wrong", "动态码不正确", "The one-time code is wrong");
-    return TH_OK;
+    th_status status = me(rq, &t->account);
+    return !status && th_account_locked(rq->module, &t->account, &rq->error) ? TH_BUSY : status;
 }
 
 th_handled th_totp_confirm(th_request *rq)
 {
-    th_account_row account;
-    int64_t step = 0;
-    th_status status = me(rq, &account);
-    if (!status)
-        status = code_check(rq, &account, account.totp_pending, &step);
+    totp_change *t;
+    th_status status = change_begin(rq, CONFIRMED, &t);
     if (status)
         return th_reply_problem(rq, status, NULL);
-    th_buf_text(&rq->out, "{}");
-    return totp_submit(rq, CONFIRMED, th_v_int(step));
+    code_check(t, t->account.totp_pending);
+    return totp_submit(t);
 }
 
+static void remove_job(void *arg)
+{
+    totp_change *t = arg;
+    t->wrong = th_password_check(t->password, t->account.password.p) != TH_OK;
+    if (t->wrong)
+        th_fail_field(&t->rq->error, "/password", "password-wrong", "密码不正确", "The password is wrong");
+    else
+        code_check(t, t->account.totp);
+    if (totp_submit(t) == TH_DONE)
+        th_request_finish(t->rq);
+}
+
+/* Whoever finds a session open does not take the second factor off the account with it: the password is asked for too. */
 th_handled th_totp_delete(th_request *rq)
 {
-    th_account_row account;
-    int64_t step;
-    th_status status = me(rq, &account);
-    if (!status)
-        status = code_check(rq, &account, account.totp, &step);
-    if (status)
-        return th_reply_problem(rq, status, NULL);
-    th_buf_text(&rq->out, "{}");
-    return totp_submit(rq, REMOVED, th_v_null());
+    th_people *people = rq->module;
+    totp_change *t;
+    th_status status = change_begin(rq, REMOVED, &t);
+    if (!status && th_pool_submit(people->options.pool, remove_job, t)) {
+        rq->error.retry_after_s = 2;
+        status = th_fail(&rq->error, TH_BUSY, "busy", "系统繁忙，请稍后再试", "Busy; try again shortly");
+    }
+    return status ? th_reply_problem(rq, status, NULL) : TH_LATER;
 }
 
 th_handled th_accounts_get(th_request *rq)
@@ -137,6 +189,9 @@ static const char sign_in_schema[] =
     "\"string\",\"maxLength\":64},\"password\":{\"type\":\"string\",\"maxLength\":200},\"totp\":{\"type\":\"string\"}}}";
 static const char code_schema[] =
     "{\"type\":\"object\",\"required\":[\"code\"],\"properties\":{\"code\":{\"type\":\"string\",\"maxLength\":6}}}";
+static const char remove_schema[] =
+    "{\"type\":\"object\",\"required\":[\"code\",\"password\"],\"properties\":{\"code\":{\"type\":\"string\",\"maxLength\":6},"
+    "\"password\":{\"type\":\"string\",\"maxLength\":200}}}";
 static const char empty_schema[] = "{\"type\":\"object\"}";
 static const char key_schema[] =
     "{\"type\":\"object\",\"required\":[\"name\",\"office\"],\"additionalProperties\":false,\"properties\":{\"name\":{\"type\":"
@@ -157,7 +212,7 @@ static const th_route routes[] = {
     {"POST", "/people/v1/totp:confirm", SIGNED_IN, TH_BODY_JSON, 1024, th_totp_confirm, "confirmTotp", "Confirm one-time codes",
      code_schema, empty_schema, NULL, false},
     {"POST", "/people/v1/totp:remove", SIGNED_IN, TH_BODY_JSON, 1024, th_totp_delete, "removeTotp", "Stop using one-time codes",
-     code_schema, empty_schema, NULL, false},
+     remove_schema, empty_schema, NULL, false},
     {"GET", "/people/v1/accounts", TH_ROLE_OPERATOR | TH_ROLE_AUDITOR, TH_BODY_NONE, 0, th_accounts_get, "accounts",
      "Accounts of this node", NULL, empty_schema, NULL, false},
     {"GET", "/people/v1/keys", TH_ROLE_OPERATOR | TH_ROLE_AUDITOR, TH_BODY_NONE, 0, th_keys_get, "keys", "API keys of outside systems",
