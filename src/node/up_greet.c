@@ -113,7 +113,9 @@ void th_up_greet(const th_up *up, int64_t took_us)
     portals_print(up);
     roles_print(up);
     printf("\n  密码 password（所有账户 all accounts）：%.*s\n", TH_FMT(th_json_str(up->root, "demo_password")));
-    printf("  导览 tour：%s/tour\n  大屏 wall：%s/wall\n  日志 logs：%s/*/log.jsonl\n", up->nodes[at].portal, up->nodes[0].portal, up->dir);
+    if (th_json_get(up->root, "tour"))
+        printf("  导览 tour：%s/tour\n", up->nodes[at].portal);
+    printf("  大屏 wall：%s/wall\n  日志 logs：%s/*/log.jsonl\n", up->nodes[0].portal, up->dir);
     printf("\n按 Ctrl-C 停止全部节点 · Ctrl-C stops every node\n");
     fflush(stdout);
 }

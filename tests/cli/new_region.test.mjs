@@ -9,7 +9,7 @@ import { Client, binary, freeBase, password, root, sampleOf, until } from '../li
 
 const dir = mkdtempSync(join(tmpdir(), 'tonghui-new-'))
 const files = (page) => [...readFileSync(join(root, 'docs', page), 'utf8').matchAll(/```json file=(\S+)\n([\s\S]*?)```/g)].map((m) => [m[1], m[2]])
-let base, claim, region
+let base, claim, region, command
 const portal = (n) => `http://127.0.0.1:${base + 10 * n}`
 before(async () => {
   ;({ base, claim } = await freeBase())
@@ -29,20 +29,27 @@ before(async () => {
     if (name !== 'homes.json') writeFileSync(path, text)
     else writeFileSync(join(dir, 'region/delta/generator.json'), JSON.stringify({ ...JSON.parse(readFileSync(join(root, 'region/jingjinji/generator.json'), 'utf8')), homes: JSON.parse(text) }))
   }
-  region = spawn('sh', ['-eu', '-c', `exec ${run.trim().replace('8200', String(base))} --people 200 --life 0`], { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] })
+  command = run
+  assert.match(await start(), /\/tour/)
+})
+async function start() {
+  region = spawn('sh', ['-eu', '-c', `exec ${command.trim().replace('8200', String(base))} --people 200 --life 0`], { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [region.stdout, region.stderr]) stream.on('data', (bytes) => (said += bytes))
   await until('the new region to be up', () => {
     if (region.exitCode !== null) throw new Error(said)
     return said.includes('Ctrl-C')
   }, 60000)
-})
+  return said
+}
+async function stop() {
+  if (!region || region.exitCode !== null) return
+  const ended = new Promise((done) => region.once('close', done))
+  region.kill('SIGTERM')
+  await ended
+}
 after(async () => {
-  if (region && region.exitCode === null) {
-    const ended = new Promise((done) => region.once('close', done))
-    region.kill('SIGTERM')
-    await ended
-  }
+  await stop()
   rmSync(claim, { recursive: true, force: true })
   rmSync(dir, { recursive: true, force: true })
 })
@@ -72,6 +79,39 @@ test('a case started in Shanghai is verified in both and decided in Zhejiang', a
     assert.equal(acted.status, 200, acted.text)
   }
   await until('the timeline in Shanghai', async () => (await citizen.get(`/cases/v1/cases/${id}`)).json.state === 'delivered')
+})
+
+async function tourOf(portal) {
+  const begun = await fetch(`${portal}/operations/v1/tour`, { method: 'POST' })
+  assert.equal(begun.status, 200)
+  const stream = await (await fetch(`${portal}/operations/v1/tour/${(await begun.json()).id}`)).body.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ''
+  while (!/^event: end$/m.test(text)) {
+    const { value, done } = await stream.read()
+    if (done) break
+    text += value
+  }
+  await stream.cancel()
+  return [...text.matchAll(/^event: step\ndata: (.*)$/gm)].map((m) => JSON.parse(m[1]))
+}
+
+test('its tour is played to the end', async () => {
+  assert.equal((await (await fetch(`${portal(1)}/operations/v1/node`)).json()).tour, true)
+  const steps = await tourOf(portal(1))
+  assert.deepEqual(steps.map((s) => s.state), ['done', 'done', 'done', 'done', 'done', 'done'], JSON.stringify(steps.map((s) => s.text.en)))
+})
+
+test('a region whose data plans no tour says so, and gives no address of one', async () => {
+  const path = join(dir, 'region/delta/region.json'), { tour, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
+  await stop()
+  writeFileSync(path, JSON.stringify({ ...rest, tour: { ...tour, item: 'NO-SUCH-ITEM' } }))
+  await start()
+  assert.equal((await (await fetch(`${portal(1)}/operations/v1/node`)).json()).tour, false)
+  const begun = await fetch(`${portal(1)}/operations/v1/tour`, { method: 'POST' })
+  assert.deepEqual([begun.status, (await begun.json()).type], [404, 'urn:tonghui:problem:no-tour'])
+  await stop()
+  writeFileSync(path, JSON.stringify(rest))
+  assert.doesNotMatch(await start(), /\/tour/)
 })
 
 test('the page in Chinese gives the same files', () => {

@@ -256,7 +256,7 @@ const on = (method, pattern, handle) => routes.push([method, new RegExp(`^${patt
 const problem = (status, type, zh, en, detail = '', errors = []) => ({ status, body: { type: `urn:tonghui:problem:${type}`, title_zh: zh, title_en: en, detail, errors } })
 const need = (ctx) => { if (!ctx.session) throw problem(401, 'unauthenticated', '请先登录', 'Sign in first'); return ctx.session }
 
-on('GET', '/operations/v1/node', () => ({ code: '120000', name: { zh: '天津市', en: 'Tianjin' }, region: { id: 'jingjinji', ...signed.name }, version: '0.1.0', demonstration: true, logins, portals: members.map(({ code, name, portal }) => ({ code, name, url: portal })) }))
+on('GET', '/operations/v1/node', () => ({ code: '120000', name: { zh: '天津市', en: 'Tianjin' }, region: { id: 'jingjinji', ...signed.name }, version: '0.1.0', demonstration: true, tour: true, logins, portals: members.map(({ code, name, portal }) => ({ code, name, url: portal })) }))
 on('GET', '/people/v1/session', (ctx) => need(ctx))
 on('POST', '/people/v1/session', ({ body, res }) => {
   const who = logins.find((each) => each.login === body.login && each.password === body.password)

@@ -85,6 +85,7 @@ void th_wall_publish(th_operations *operations, int64_t now_us);
 TH_MUST_USE th_status th_minutes_load(th_operations *operations, th_error *error);
 void th_minutes_turn(th_operations *operations, int64_t now_us);
 /* tour.c */
+bool th_tour_there(const th_operations *operations); /* a demonstration whose region plans a tour that can be played */
 th_handled th_tour_post(th_request *rq);
 th_handled th_tour_get(th_request *rq);
 void th_tours_stop(th_operations *operations);

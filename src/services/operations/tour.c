@@ -173,21 +173,43 @@ static void started(th_case_start *start)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* The service of the region's tour. NULL: the region plans none, does not offer it, or its form has no `note`, by which the simulated
+ * clerk knows the cases that it may decide. */
+static const th_case_item *tour_item(const th_operations *o)
+{
+    const th_json *plan = th_json_get(o->region, "tour");
+    const th_case_item *item = plan ? th_cases_item(o->options.cases, th_json_str(plan, "item")) : NULL;
+    return item && th_json_get(th_json_get(th_json_get(item->json, "form"), "properties"), "note") ? item : NULL;
+}
+
+bool th_tour_there(const th_operations *o)
+{
+    return o->options.demonstration && tour_item(o);
+}
+
+/* A form takes only the fields that it knows. */
+static void field_fill(th_pen *pen, const th_json *fields, const char *name, th_str value)
+{
+    if (th_json_get(fields, name))
+        th_pen_kstr(pen, name, value);
+}
+
 static th_str body_make(playing *p, const th_json *plan, const th_person *person)
 {
     th_buf buf;
-    const th_case_item *item = th_cases_item(p->o->options.cases, th_json_str(plan, "item"));
+    const th_case_item *item = tour_item(p->o);
+    const th_json *fields = item ? th_json_get(th_json_get(item->json, "form"), "properties") : NULL;
     th_buf_open(&buf, &p->arena, 8192);
     th_pen pen = th_pen_on(&buf);
     th_pen_object(&pen);
     th_pen_kstr(&pen, "item", th_json_str(plan, "item"));
     th_pen_key(&pen, "form");
     th_pen_object(&pen);
-    th_pen_kstr(&pen, "certificate_number", person->certificate);
-    th_pen_kstr(&pen, "level", person->level);
-    th_pen_kstr(&pen, "household_region", th_json_str(plan, "household"));
-    th_pen_ktext(&pen, "phone", "13800000000");
-    th_pen_ktext(&pen, "note", TH_ROBOT_NOTE "：通惠之旅 tour");
+    field_fill(&pen, fields, "certificate_number", person->certificate);
+    field_fill(&pen, fields, "level", person->level);
+    field_fill(&pen, fields, "household_region", th_json_str(plan, "household"));
+    field_fill(&pen, fields, "phone", TH_STR("13800000000"));
+    field_fill(&pen, fields, "note", TH_STR(TH_ROBOT_NOTE "：通惠之旅 tour"));
     th_pen_end(&pen, '}');
     th_pen_key(&pen, "consents");
     th_pen_array(&pen);
@@ -238,8 +260,8 @@ static void tell_application(playing *p)
     static const words kept[] = {{"申请表", "The form"}, {"姓名与公民身份号码", "Name and citizen number"}, {"毕业证书与户口簿——无须上传", "Certificate and household register: nothing is uploaded"}};
     th_str zh = th_strf(&p->arena, "在%.*s提出申请", TH_FMT(p->own_zh)), en = th_strf(&p->arena, "An application in %.*s", TH_FMT(p->own_en));
     step_tell(p, "done", (words){zh.p, en.p},
-              (words){"申请人在手机上填写申请，选择由登记机关核验，并同意这一次核验。内容只到本节点。",
-                      "The applicant fills in the form on a phone, chooses to have facts verified, and agrees to this one verification. All of it stays at this node."},
+              (words){"申请人在手机上填写申请，选择由登记机关核验，并逐项同意核验。内容只到本节点。",
+                      "The applicant fills in the form on a phone, chooses to have facts verified, and agrees to each verification. All of it stays at this node."},
               (th_str){NULL, 0}, kept, TH_COUNT(kept), (th_str){NULL, 0});
 }
 
@@ -337,10 +359,13 @@ static void play(playing *p)
         }
         tell_evidence(p, th_json_at(th_json_get(p->shown, "evidence"), i));
     }
-    if (!wait_kind(p, "handed_over"))
-        return;
-    if (!th_str_is(th_json_str(th_json_get(p->shown, "owner"), "code"), p->o->code))
+    if (!th_str_is(th_json_str(th_json_get(p->shown, "owner"), "code"), p->o->code)) {
+        if (!wait_kind(p, "handed_over")) {
+            failed_tell(p, "办件还没有移交出去；它不会丢失", "The case was not handed over in time; it is not lost");
+            return;
+        }
         tell_handover(p);
+    }
     if (!wait_kind(p, "delivered")) {
         failed_tell(p, "决定机关的节点暂时没有回应；办件不会丢失", "The deciding node does not answer now; the case is not lost");
         return;
@@ -420,6 +445,8 @@ th_handled th_tour_post(th_request *rq)
     if (!o->options.demonstration)
         return th_reply_problem(rq, th_fail(&rq->error, TH_NOT_FOUND, "no-tour", "仅演示环境提供导览", "Only a demonstration has a tour"), NULL);
     pthread_mutex_lock(&o->lock);
+    if (!tour_item(o))
+        return th_reply_problem(rq, th_fail(&rq->error, TH_NOT_FOUND, "no-tour", "本区域没有导览", "This region has no tour"), NULL);
     th_tour *t = place_take(o);
     th_status status = t ? tour_begin(o, t) : TH_BUSY;
     if (!status)

@@ -283,6 +283,7 @@ th_handled th_node_get(th_request *rq)
     region_write(o, &pen);
     th_pen_ktext(&pen, "version", "0.1.0");
     th_pen_kbool(&pen, "demonstration", o->options.demonstration);
+    th_pen_kbool(&pen, "tour", th_tour_there(o));
     if (o->options.demonstration) {
         th_pen_key(&pen, "logins");
         th_pen_array(&pen);

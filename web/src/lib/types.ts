@@ -41,6 +41,7 @@ export interface NodeInfo {
   region: { id: string } & Named
   version: string
   demonstration: boolean
+  tour?: boolean /* there is one to follow */
   logins?: DemoLogin[]
   offices: Coded[]
   purposes: Coded[]

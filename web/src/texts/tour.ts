@@ -2,6 +2,9 @@
 export const tour = {
   'title': ['看一件事怎么办成', 'Follow one case'],
   'lead': ['一位河北居民在天津提出申请，学历在北京核验，户籍在河北核验，由河北决定。下面每一步都是此刻真实发生的，您可以当场验证。', 'Someone from Hebei applies in Tianjin. The degree is verified in Beijing, the household in Hebei, and Hebei decides. Every step happens now, for real, and you can check it on the spot.'],
+  'lead.any': ['一位居民在这里提出申请，各项事实在存放之处核验，由该办的地方决定。下面每一步都是此刻真实发生的，您可以当场验证。', 'Somebody applies here; each fact is verified where it is kept, and the case is decided where it belongs. Every step happens now, for real, and you can check it on the spot.'],
+  'none': ['这个区域没有导览：区域的数据没有安排可以照着走的一件事。', 'This region has no tour: its data plans no case to follow.'],
+  'none.home': ['回到首页', 'Go to the first page'],
   'people': ['人和单位由程序生成，节点、签名和日志是真的。', 'The people are made up. The nodes, signatures and journals are real.'],
   'start': ['开始', 'Begin'],
   'starting': ['正在开始…', 'Starting…'],
@@ -36,6 +39,8 @@ export const tour = {
   'look.received': ['{who}收到了您的{what}', '{who} received your {what}'],
   'waiting': ['等待下一步发生…', 'Waiting for the next step…'],
   'end': ['走完了', 'That was all'],
-  'end.text': ['四个节点各自保管自己的数据；过界的只有上面这些。每一步都有回执，任何人随时可以验证。', 'Each node kept its own data; only what you saw crossed. Every step left a receipt that anyone can check at any time.'],
+  'end.text': ['每个节点各自保管自己的数据；过界的只有上面这些。每一步都有回执，任何人随时可以验证。', 'Each node kept its own data; only what you saw crossed. Every step left a receipt that anyone can check at any time.'],
+  'end.broken': ['没有走完', 'It stopped on the way'],
+  'end.broken.text': ['停在哪一步、为什么，见上。可以再来一次。', 'Where it stopped, and why, is told above. You can play it again.'],
   'keys': ['键盘：← → 换步，空格播放或暂停', 'Keys: ← → change step, space plays or pauses'],
 } as const
