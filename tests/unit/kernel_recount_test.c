@@ -328,7 +328,7 @@ static void checking_names_the_case_that_is_not_what_its_events_say(bool pg)
         {"UPDATE cases_event SET json = '{\"kind\":\"accepted\",\"by\":\"head\"}' WHERE case_id = ?1 AND kind = 'accepted'", "case-chain"},
         {"DELETE FROM cases_event WHERE case_id = ?1 AND kind = 'accepted'", "case-fold"}, {"DELETE FROM cases_event WHERE case_id = ?1", "case-fold"}};
     for (size_t i = 0; i < TH_COUNT(damages); i++) {
-        int64_t cases, events;
+        int64_t cases, events, copies;
         th_str ids[3];
         set_up_region(pg, plain);
         for (size_t k = 0; k < TH_COUNT(ids); k++) {
@@ -340,6 +340,10 @@ static void checking_names_the_case_that_is_not_what_its_events_say(bool pg)
         assert_true(cases == 3 && events == 10); /* three of a case that arrived, one more of the one that began here */
         MUST(th_cases_check(origin.cases, &cases, &events, &error), &error);
         assert_true(cases == 0 && events == 0); /* copies follow, they are not folded */
+        MUST(th_cases_copies(origin.cases, &copies, &error), &error);
+        assert_int_equal(copies, 2);
+        MUST(th_cases_copies(owner.cases, &copies, &error), &error);
+        assert_int_equal(copies, 0);
         damage d = {damages[i].sql, ids[1]};
         MUST(th_cases_write(owner.cases, damage_write, &d, &error), &error);
         REFUSED(th_cases_check(owner.cases, &cases, &events, &error), &error, TH_CORRUPT, damages[i].type);

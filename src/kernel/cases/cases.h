@@ -118,6 +118,8 @@ TH_MUST_USE th_status th_cases_on_event(th_cases *cases, th_case_effect effect, 
 /* Fold every case that this node owns again from its events and compare with its row, its chain with the stored one. TH_CORRUPT names the first
  * that differs. */
 TH_MUST_USE th_status th_cases_check(th_cases *cases, int64_t *ret_cases, int64_t *ret_events, th_error *error);
+/* Copies of cases that other members own: they follow their owner, where alone they are checked. */
+TH_MUST_USE th_status th_cases_copies(th_cases *cases, int64_t *ret_copies, th_error *error);
 /* Once a second or so: evidence that was not answered is asked again, timers ring, and after another calendar open cases are counted again. */
 void th_cases_tick(th_cases *cases);
 #endif

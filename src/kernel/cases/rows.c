@@ -411,3 +411,22 @@ th_status th_cases_check(th_cases *cases, int64_t *ret_cases, int64_t *ret_event
     th_store_release(cases->store, db);
     return status;
 }
+
+th_status th_cases_copies(th_cases *cases, int64_t *ret_copies, th_error *error)
+{
+    th_value code = th_v_text(th_str_of(cases->code));
+    th_arena arena;
+    th_rows rows = {0};
+    th_db *db;
+    *ret_copies = 0;
+    th_status status = th_store_acquire(cases->store, &db, error);
+    if (status)
+        return status;
+    th_arena_open(&arena, 64 * 1024);
+    status = th_db_select(db, "SELECT count(*) FROM cases_case WHERE owner <> ?1", &code, 1, &arena, &rows, error);
+    if (!status && rows.n)
+        *ret_copies = th_row(&rows, 0)[0].i;
+    th_arena_close(&arena);
+    th_store_release(cases->store, db);
+    return status;
+}
