@@ -196,8 +196,8 @@ static void children_reap(th_up *up)
             node->pid = 0;
             node->pause_s = now - node->started_us > STEADY_S * TH_SECOND_US || !node->pause_s ? 1 : node->pause_s * 2 < PAUSE_MAX_S ? node->pause_s * 2 : PAUSE_MAX_S;
             node->restart_at_us = now + node->pause_s * TH_SECOND_US;
-            th_say(up->args, "节点 %s 意外停止，%d 秒后重启（日志：%s/log.jsonl）", "Node %s stopped unexpectedly; it starts again in %d s (log: %s/log.jsonl)", node->code,
-                   node->pause_s, node->dir);
+            th_say(up->args, TH_BOTH("节点 %s 意外停止，%d 秒后重启 · Node %s stopped unexpectedly; it starts again in %d s (%s/log.jsonl)"), node->code, node->pause_s,
+                   node->code, node->pause_s, node->dir);
         }
 }
 
@@ -207,7 +207,7 @@ static void missing_restart(th_up *up)
     for (size_t i = 0; i < up->n; i++)
         if (!up->nodes[i].pid && now >= up->nodes[i].restart_at_us && node_spawn(&up->nodes[i], NULL)) {
             up->nodes[i].restart_at_us = now + PAUSE_MAX_S * TH_SECOND_US;
-            th_say(up->args, "节点 %s 无法重启", "Node %s cannot be started again", up->nodes[i].code);
+            th_say(up->args, TH_BOTH("节点 %s 无法重启 · Node %s cannot be started again"), up->nodes[i].code, up->nodes[i].code);
         }
 }
 
@@ -287,7 +287,7 @@ static th_status region_run(th_up *up, int64_t began_us, th_error *error)
         watch(up);
     }
     if (!status)
-        th_say(up->args, "\n正在停止…", "\nStopping…");
+        th_say(up->args, TH_BOTH("\n正在停止 · Stopping…"));
     all_stop(up);
     return status;
 }

@@ -1,6 +1,8 @@
 /* up-private.h — what making and running a whole region on one machine share. */
 #ifndef TH_NODE_UP_PRIVATE_H
 #define TH_NODE_UP_PRIVATE_H
+/* `up` speaks both languages to whoever started it, whatever was chosen. */
+#define TH_BOTH(text) text, text
 #include "node/cmd.h"
 
 enum { TH_UP_MAX = 16 };

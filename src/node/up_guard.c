@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -20,9 +21,11 @@ th_status th_up_lock(th_up *up, th_error *error)
         return th_failf(error, TH_IO, "file", "无法写入 %s：%s", "Cannot write %s: %s", path, strerrordesc_np(errno));
     if (flock(up->lock_fd, LOCK_EX | LOCK_NB) < 0) {
         ssize_t n = pread(up->lock_fd, pid, sizeof pid - 1, 0);
+        /* ./run has no option for it and says so itself. */
+        const char *another = getenv("TONGHUI_RUN") ? "TONGHUI_VAR=$PWD/var2 ./run --port-base 8300" : "tonghui up --dir var2 --port-base 8300";
         pid[n > 0 && pid[n - 1] == '\n' ? n - 1 : n > 0 ? n : 0] = 0;
-        return th_failf(error, TH_CONFLICT, "region-running", "目录 %s 中的区域已在运行（进程 %s）；先停止它，或用 --dir 另建一个",
-                        "The region in %s runs already (process %s); stop it first, or make another with --dir", up->dir, pid);
+        return th_failf(error, TH_CONFLICT, "region-running", "目录 %s 中的区域已在运行（进程 %s）；先停止它，或另建一个：%s",
+                        "The region in %s runs already (process %s); stop it first, or make another: %s", up->dir, pid, another);
     }
     int n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
     TH_IGNORE(ftruncate(up->lock_fd, 0) || pwrite(up->lock_fd, pid, (size_t)n, 0) != n);

@@ -436,13 +436,13 @@ th_status th_up_make(th_up *up, th_error *error)
         if (!status)
             status = node_dir_make(up, &up->nodes[i], error);
     }
-    th_say(up->args, "信任文件：%zu 个治理方签名", "Trust document: %zu governors sign", up->n);
+    th_say(up->args, TH_BOTH("信任文件：%zu 个治理方签名 · Trust document: %zu governors sign"), up->n, up->n);
     if (!status)
         status = trust_make(up, trust, error);
     if (!status)
         status = th_file_read(trust, DOCUMENT_MAX, &up->arena, &document, error);
     for (size_t i = 0; !status && i < up->n; i++) {
-        th_ticker_start(up->args, "  %s %s：载入模拟数据…", "  %s %s: loading simulated data…", up->nodes[i].code, up->args->english ? up->nodes[i].en : up->nodes[i].zh);
+        th_ticker_start(up->args, TH_BOTH("  %s %s %s：载入模拟数据 loading simulated data…"), up->nodes[i].code, up->nodes[i].zh, up->nodes[i].en);
         status = node_fill(up, &up->nodes[i], i, document, error);
         th_ticker_stop();
     }
