@@ -8,6 +8,19 @@ const ends: CaseState[] = ['delivered', 'withdrawn', 'refused', 'out_of_scope', 
 /* Is there nothing more to wait for? */
 export const isClosed = (state: CaseState): boolean => ends.includes(state)
 
+/* What the deadline of a case in this state is for. Before the office that decides has it, the day of the decision is expected only. */
+export type Due = 'expected' | 'accept' | 'supply' | 'decide' | 'deliver'
+export function dueOf(state: CaseState): Due {
+  if (state === 'evidence' || state === 'handed_over') return 'expected'
+  if (state === 'received') return 'accept'
+  if (state === 'correction') return 'supply'
+  return state === 'decided' || state === 'refused' ? 'deliver' : 'decide'
+}
+/* How the law counts it: an item may count its decision in calendar days; telling, accepting and delivering are working days. */
+export function unitOf(due: Due, dayUnit: string | null): 'working' | 'natural' {
+  return due === 'supply' || ((due === 'decide' || due === 'expected') && dayUnit === 'natural') ? 'natural' : 'working'
+}
+
 /* A reason to look twice before deciding: not everything that was verified matches. */
 export const isDoubtful = (one: Case): boolean =>
   one.evidence.some((each) => each.state !== 'answered' || Object.values(each.results ?? {}).some((result) => result !== 'match'))

@@ -18,7 +18,6 @@ export const staff = {
   'case.id': ['证件号码', 'ID number'],
   'case.route': ['收件', 'Collected in'],
   'case.owner': ['办理', 'Decided by'],
-  'case.due': ['最迟答复', 'Due'],
   'case.evidence': ['申请内容与核验', 'Claims and evidence'],
   'case.form': ['申请表', 'Application'],
   'case.timeline': ['经过', 'History'],

@@ -13,5 +13,5 @@ export const steps = {
   'withdraw.text': ['撤回后不再办理，已有的核验记录会保留。以后可以重新申请。', 'It will not be decided. Records of what was verified remain. You may apply again.'],
   'more': ['其他操作', 'Other steps'],
   'none': ['现在没有需要您做的', 'Nothing for you to do now'],
-  'done': ['已完成：{step}', 'Done: {step}'],
+  'done': ['已完成：{step}', '{step}: done'],
 } as const
