@@ -2,8 +2,8 @@
 import { shallowReactive } from 'vue'
 import { get } from './api'
 import { knowNode, node } from './session'
-import type { Named } from './texts'
-import type { Coded, Dataset, ItemBrief } from './types'
+import { say, type Named } from './texts'
+import type { Account, Coded, Dataset, ItemBrief } from './types'
 
 interface Found {
   title: Named
@@ -66,5 +66,10 @@ export function purposeName(code: string): Named {
 export function purposes(): Coded[] {
   if (!askedItems) void learnItems()
   return [...Object.entries(items).map(([code, title]) => ({ code, ...title })), ...(node.value?.purposes ?? [])]
+}
+/* An account has one name, as it was entered; those of the demonstration have it in both languages. */
+export function accountName(account: Pick<Account, 'login' | 'name'>): string {
+  const demo = node.value?.logins?.find((each) => each.login === account.login)
+  return demo && demo.name.zh === account.name ? say(demo.name) : account.name
 }
 export const officeName = (code: string): Named => node.value?.offices.find((each) => each.code === code) ?? plain(code)
