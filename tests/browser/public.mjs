@@ -54,7 +54,7 @@ test('wall: who prefers stillness sees no dot move, and the ways light up instea
 
 for (const lang of languages)
   test(`tour, ${lang}: plays one case for real, step by step, each with what crossed, what did not, and its proof`, () =>
-    as('120000', null, { size: lang === 'zh' ? 'desk' : 'phone', lang }, async (v) => {
+    as('120000', lang === 'zh' ? 'citizen' : null, { size: lang === 'zh' ? 'desk' : 'phone', lang }, async (v) => {
       const { page } = v
       await go(v, '/tour')
       await page.locator('.tour-start .button').click()
@@ -62,6 +62,11 @@ for (const lang of languages)
       await page.locator('.live', { hasText: lang === 'zh' ? '已结束' : 'Ended' }).waitFor({ timeout: 60000 })
       assert.equal(await page.locator('.tour-steps li.done').count(), 6)
       assert.equal(await page.locator('.tour-steps li.failed').count(), 0)
+      const cut = await page.evaluate(() => {
+        const box = document.querySelector('.tour-now .map').getBoundingClientRect()
+        return [...document.querySelectorAll('.tour-now .map-land path')].map((path) => path.getBoundingClientRect()).filter((area) => area.top < box.top - 1 || area.bottom > box.bottom + 1).length
+      })
+      assert.equal(cut, 0, 'the map shows the region whole')
       for (let i = 0; i < 6; i++) {
         await page.locator('.tour-steps button').nth(i).click()
         await page.locator('.tour-now h2').waitFor()

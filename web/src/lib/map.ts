@@ -50,8 +50,8 @@ export const places: Record<string, [number, number]> = {
   '133100': project(115.98, 38.98),
 }
 
-/* What to show in a frame of this shape: all of the region where it is tall; where it is wide, the part where the nodes are. */
-export function frame(width: number, height: number): { x: number; y: number; w: number; h: number } {
+/* What to show in a frame of this shape: all of the region where it is tall, or `whole`; where it is wide, the part where the nodes are. */
+export function frame(width: number, height: number, whole = false): { x: number; y: number; w: number; h: number } {
   const all = { x: 20, y: 20, w: 545, h: 690 }
   const shape = width / Math.max(1, height)
   const least = 430
@@ -59,7 +59,7 @@ export function frame(width: number, height: number): { x: number; y: number; w:
     const h = all.w / shape
     return { x: all.x, y: all.y + (all.h - h) / 2, w: all.w, h }
   }
-  const closer = Math.min(1, Math.max(0, (shape - 1.15) / 1.2))
+  const closer = whole ? 0 : Math.min(1, Math.max(0, (shape - 1.15) / 1.2))
   const h = all.h + (least - all.h) * closer
   const w = h * shape
   const cx = all.x + all.w / 2 + 110 * closer
