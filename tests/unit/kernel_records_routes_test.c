@@ -1,4 +1,5 @@
 /* records.h's promises over HTTP: the catalogue searched, shown, harvested and downloaded; imports; requests that become grants; conflicts. */
+#include "records-private.h"
 #include "pair.h"
 
 #include <unistd.h>
@@ -263,6 +264,31 @@ static void a_request_reaches_its_owner_and_becomes_the_narrowest_grant(bool pg)
 }
 ON_BOTH(a_request_reaches_its_owner_and_becomes_the_narrowest_grant)
 
+static th_status statement(void *ctx, th_db *db, th_error *why)
+{
+    return th_db_exec(db, ctx, NULL, 0, NULL, why);
+}
+
+/* Settling fails after the grant was written: here because who asked cannot be told. */
+static void a_request_that_is_not_settled_leaves_no_grant(bool pg)
+{
+    set_up_pair(pg, true);
+    th_str one = request_make("register-companies", "A");
+    request_of(&there, one);
+    static char gone[] = "ALTER TABLE exchange_outbox_sequence RENAME TO gone", back[] = "ALTER TABLE gone RENAME TO exchange_outbox_sequence";
+    MUST(th_records_write(b.records, statement, gone, &error), &error);
+    HTTP(call(&there, "POST", th_strf(&a.b.arena, "/records/v1/requests/%.*s:grant", TH_FMT(one)).p, "{\"reason\":\"依据协议第三条\"}"), 500, NULL);
+    MUST(th_records_write(b.records, statement, back, &error), &error);
+    assert_int_equal(bench_count(b.b.store, "SELECT COUNT(*) FROM exchange_grant"), 0);
+    assert_int_equal(bench_count(b.b.store, "SELECT COUNT(*) FROM records_request WHERE state = 'waiting'"), 1);
+    MUST(th_exchange_reload(b.ex, &error), &error);
+    th_grants *grants = th_exchange_grants(b.ex, TH_STR("120000"));
+    assert_int_equal(grants ? th_grants_count(grants) : 0, 0);
+    th_grants_release(grants);
+    tear_down_pair(true);
+}
+ON_SQLITE(a_request_that_is_not_settled_leaves_no_grant)
+
 static void a_request_for_what_cannot_be_had_is_refused_at_once(bool pg)
 {
     static const struct { const char *dataset, *body; int code; const char *what; } wrong[] = {
@@ -394,6 +420,7 @@ int main(void)
         ONE(harvesters_get_dcat),
         BOTH(an_operator_imports_and_hears_of_every_bad_row),
         BOTH(a_request_reaches_its_owner_and_becomes_the_narrowest_grant),
+        ONE(a_request_that_is_not_settled_leaves_no_grant),
         ONE(a_request_for_what_cannot_be_had_is_refused_at_once),
         ONE(a_number_is_checked_without_saying_whose_it_is),
         ONE(contradictions_are_tickets_for_people),

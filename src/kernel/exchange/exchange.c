@@ -256,16 +256,6 @@ typedef struct grant_write {
     int64_t now_us;
 } grant_write;
 
-static th_status grant_add_apply(void *ctx, th_db *db, th_error *error)
-{
-    grant_write *w = ctx;
-    th_value values[] = {th_v_text(th_str_of(w->code)), th_v_text(w->id), th_v_text(w->json), th_v_int(w->now_us)};
-    return th_db_exec(db,
-                      "INSERT INTO exchange_grant (provider, id, json, added_at) VALUES (?1, ?2, ?3, ?4) "
-                      "ON CONFLICT (provider, id) DO UPDATE SET json = excluded.json, added_at = excluded.added_at",
-                      values, 4, NULL, error);
-}
-
 static th_status grant_check(th_exchange *ex, const th_json *json, const th_grant *grant, th_error *error)
 {
     const th_message_type *type = th_type_find(ex, grant->operation == TH_VERIFY ? TH_STR("verify") : TH_STR("query"));
@@ -278,7 +268,7 @@ static th_status grant_check(th_exchange *ex, const th_json *json, const th_gran
     return status ? status : type && type->grant_fits ? type->grant_fits(type->ctx, grant, error) : TH_OK;
 }
 
-th_status th_exchange_grant_add(th_exchange *ex, th_str json, th_error *error)
+th_status th_exchange_grant_put(th_exchange *ex, th_db *db, th_str json, th_error *error)
 {
     th_arena arena;
     const th_json *root;
@@ -290,10 +280,36 @@ th_status th_exchange_grant_add(th_exchange *ex, th_str json, th_error *error)
     if (!status)
         status = grant_check(ex, root, &grant, error);
     if (!status) {
-        grant_write write = {ex->code, grant.id, grant.json, th_now_us(&ex->env)};
-        status = th_exchange_write(ex, grant_add_apply, &write, error);
+        th_value values[] = {th_v_text(th_str_of(ex->code)), th_v_text(grant.id), th_v_text(grant.json), th_v_int(th_now_us(&ex->env))};
+        status = th_db_exec(db,
+                            "INSERT INTO exchange_grant (provider, id, json, added_at) VALUES (?1, ?2, ?3, ?4) "
+                            "ON CONFLICT (provider, id) DO UPDATE SET json = excluded.json, added_at = excluded.added_at",
+                            values, 4, NULL, error);
     }
     th_arena_close(&arena);
+    return status;
+}
+
+th_status th_exchange_grants_renew(th_exchange *ex, th_error *error)
+{
+    return own_grants_load(ex, error);
+}
+
+typedef struct grant_add {
+    th_exchange *ex;
+    th_str json;
+} grant_add;
+
+static th_status grant_add_apply(void *ctx, th_db *db, th_error *error)
+{
+    grant_add *add = ctx;
+    return th_exchange_grant_put(add->ex, db, add->json, error);
+}
+
+th_status th_exchange_grant_add(th_exchange *ex, th_str json, th_error *error)
+{
+    grant_add add = {ex, json};
+    th_status status = th_exchange_write(ex, grant_add_apply, &add, error);
     return status ? status : own_grants_load(ex, error);
 }
 

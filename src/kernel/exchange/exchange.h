@@ -124,6 +124,9 @@ th_agreement *th_exchange_agreement(th_exchange *exchange, const char *name);
 TH_MUST_USE th_status th_exchange_agreement_apply(th_exchange *exchange, th_str document, th_error *error);
 /* Own grants: add (JSON of one grant), remove; and those of another provider as fetched from it. Block (writer). */
 TH_MUST_USE th_status th_exchange_grant_add(th_exchange *exchange, th_str json, th_error *error);
+/* The same in a writer's transaction, beside what else must hold with it; in force when th_exchange_grants_renew is called after the commit. */
+TH_MUST_USE th_status th_exchange_grant_put(th_exchange *exchange, th_db *db, th_str json, th_error *error);
+TH_MUST_USE th_status th_exchange_grants_renew(th_exchange *exchange, th_error *error);
 TH_MUST_USE th_status th_exchange_grant_remove(th_exchange *exchange, th_str id, th_error *error);
 TH_MUST_USE th_status th_exchange_grants_learn(th_exchange *exchange, th_str provider, th_str document, th_error *error);
 th_grants *th_exchange_grants(th_exchange *exchange, th_str provider); /* own or learnt; release; NULL when none */

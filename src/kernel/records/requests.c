@@ -240,6 +240,7 @@ typedef struct settling {
     th_str id, outcome;
     const char *state;
     th_arena *arena;
+    th_str grant; /* given with it, or absent */
 } settling;
 
 static th_status answer_tell(settling *s, th_db *db, th_str consumer, th_str dataset, th_error *error)
@@ -271,15 +272,19 @@ static th_status settle_apply(void *ctx, th_db *db, th_error *error)
         return th_fail(error, TH_CONFLICT, "request-settled", "没有待处理的这项申请", "There is no such request waiting");
     if (!status)
         status = th_db_exec(db, "UPDATE records_request SET state = ?2, outcome = ?3 WHERE id = ?1", values, 3, NULL, error);
+    if (!status && s->grant.n) /* one change: who refuses meanwhile leaves no grant behind */
+        status = th_exchange_grant_put(s->records->exchange, db, s->grant, error);
     if (!status && !th_str_is(row[0].s, s->records->code))
         status = answer_tell(s, db, row[0].s, row[1].s, error);
     return status;
 }
 
-static th_handled settle(th_request *rq, const char *state, th_str outcome)
+static th_handled settle(th_request *rq, const char *state, th_str outcome, th_str grant)
 {
-    settling s = {rq->module, rq->params[0], outcome, state, &rq->arena};
+    settling s = {rq->module, rq->params[0], outcome, state, &rq->arena, grant};
     th_status status = th_records_write(rq->module, settle_apply, &s, &rq->error);
+    if (!status && grant.n)
+        status = th_exchange_grants_renew(s.records->exchange, &rq->error);
     if (status)
         return th_reply_problem(rq, status, NULL);
     th_pen pen = th_pen_on(&rq->out);
@@ -295,7 +300,7 @@ th_handled th_request_refuse(th_request *rq)
     th_str reason;
     if (!th_json_want_str(rq->json, "", "reason", REASON_MAX, &reason, &rq->error))
         return th_reply_problem(rq, TH_INVALID, NULL);
-    return settle(rq, "refused", reason);
+    return settle(rq, "refused", reason, (th_str){NULL, 0});
 }
 
 static th_status request_read(th_request *rq, const th_value **ret_row)
@@ -369,7 +374,7 @@ th_handled th_request_grant(th_request *rq)
     if (!status) {
         th_buf_open(&buf, &rq->arena, 32 * 1024);
         grant_write(records, rq, row, reg, reason, &buf);
-        status = th_buf_ok(&buf) ? th_exchange_grant_add(records->exchange, th_buf_view(&buf), &rq->error) : TH_TOO_LARGE;
+        status = th_buf_ok(&buf) ? TH_OK : TH_TOO_LARGE;
     }
-    return status ? th_reply_problem(rq, status, NULL) : settle(rq, "granted", reason);
+    return status ? th_reply_problem(rq, status, NULL) : settle(rq, "granted", reason, th_buf_view(&buf));
 }
