@@ -92,9 +92,15 @@ export class Peer {
     }
   }
   send(to, batch, tls = this.tls) {
+    return this.request(to, { path: '/exchange/v1/batch', method: 'POST', ...tls, headers: { ...batch.headers, 'Content-Length': batch.body.length } }, batch.body)
+  }
+  get(to, path, tls = this.tls) {
+    return this.request(to, { path, method: 'GET', ...tls })
+  }
+  request(to, options, body) {
     return new Promise((done, failed) => {
       const request = https.request(
-        { host: '127.0.0.1', port: this.region.nodes[to].peerPort, path: '/exchange/v1/batch', method: 'POST', rejectUnauthorized: false, minVersion: 'TLSv1.3', agent: false, ...tls, headers: { ...batch.headers, 'Content-Length': batch.body.length } },
+        { host: '127.0.0.1', port: this.region.nodes[to].peerPort, rejectUnauthorized: false, minVersion: 'TLSv1.3', agent: false, ...options },
         (response) => {
           const pieces = []
           response.on('data', (piece) => pieces.push(piece))
@@ -104,7 +110,7 @@ export class Peer {
       )
       request.on('error', failed)
       request.setTimeout(20000, () => request.destroy(new Error('timeout')))
-      request.end(batch.body)
+      request.end(body)
     })
   }
   /* Send lines and give back the checked answers; throws when anything of the proof does not hold. */

@@ -118,6 +118,26 @@ test('unknown keys, other members\' keys and strangers\' TLS are refused', async
   assert.equal(await size(), before_, 'strangers cannot fill the journal')
 })
 
+test('the signed grants are for members, and are not signed anew for each who asks', async () => {
+  const path = '/exchange/v1/grants:published'
+  refused(parsed(await me.get(to, path, { cert: undefined, key: undefined })), 403, 'unknown-member')
+  const read = async () => {
+    const answer = await me.get(to, path)
+    assert.equal(answer.status, 200, answer.body.toString())
+    return JSON.parse(answer.body)
+  }
+  const all = []
+  for (let i = 0; i < 20; i++) all.push(await read())
+  assert.equal(new Set(all.map((d) => d.signatures[0].sig)).size <= 2, true, 'signed once, or twice where a minute ended between')
+  // A change shows at once.
+  const operator = await r.signedIn(to, 'operator')
+  const one = all[0].signed.grants[0]
+  assert.equal((await operator.post('/exchange/v1/grants', { ...one, id: 'published-test' })).status, 201)
+  assert.ok((await read()).signed.grants.some((g) => g.id === 'published-test'))
+  assert.equal((await operator.call('DELETE', '/exchange/v1/grants/published-test')).status, 200)
+  assert.ok(!(await read()).signed.grants.some((g) => g.id === 'published-test'))
+})
+
 test('a forged receiver or sender changes nothing', async () => {
   const wrongTo = await me.ask(to, [{ ...verifyLine(), to: '133100' }, verifyLine()])
   assert.deepEqual(wrongTo.lines.map((l) => l.status), [403, 200])

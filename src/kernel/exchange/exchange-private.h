@@ -100,6 +100,7 @@ struct th_exchange {
     th_trust *trust;
     struct { char provider[TH_CODE_TEXT]; th_grants *grants; } grants[TH_MEMBERS_MAX];
     size_t grants_count;
+    struct { th_grants *of; char *text; int64_t at_us; } published; /* what was signed last, and the grants that it tells; text NULL = nothing yet */
     th_grant_budget grant_budgets[TH_GRANT_BUDGETS];
     th_peer peers[TH_MEMBERS_MAX];
     size_t peer_count;

@@ -509,6 +509,8 @@ void th_exchange_close(th_exchange *ex)
         return;
     for (size_t i = 0; i < ex->grants_count; i++)
         th_grants_release(ex->grants[i].grants);
+    th_grants_release(ex->published.of);
+    th_free(ex->published.text);
     th_trust_release(ex->trust);
     for (size_t i = 0; i < ex->agreement_count; i++)
         th_agreement_release(ex->agreements[i]);

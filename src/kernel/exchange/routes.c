@@ -131,15 +131,50 @@ th_handled th_exchange_grants_get(th_request *rq)
     return th_reply_json(rq, 200);
 }
 
-/* The signed publication, for peers. */
+/* Signed once and given again as long as it is of the grants in force and less than a minute old. */
+static th_status published_read(th_exchange *ex, const th_grants *grants, th_arena *arena, th_str *ret_document)
+{
+    int64_t now = th_now_us(&ex->env);
+    *ret_document = (th_str){NULL, 0};
+    pthread_mutex_lock(&ex->lock);
+    int64_t age = now - ex->published.at_us;
+    bool good = ex->published.text && ex->published.of == grants && age >= 0 && age < TH_MINUTE_US;
+    if (good)
+        *ret_document = th_str_keep(arena, th_str_of(ex->published.text));
+    pthread_mutex_unlock(&ex->lock);
+    if (good)
+        return ret_document->p ? TH_OK : TH_NO_MEMORY;
+    th_status status = th_grants_publish(grants, th_str_of(ex->code), ex->message_key, now, arena, ret_document);
+    char *text = status ? NULL : th_new_copy(*ret_document);
+    if (!text)
+        return status;
+    pthread_mutex_lock(&ex->lock);
+    th_grants *old = ex->published.of;
+    char *old_text = ex->published.text;
+    ex->published.of = th_grants_retain(grants);
+    ex->published.text = text;
+    ex->published.at_us = now;
+    pthread_mutex_unlock(&ex->lock);
+    th_grants_release(old);
+    th_free(old_text);
+    return TH_OK;
+}
+
+/* The signed publication, for peers: a stranger is told nothing, and makes nobody sign. */
 th_handled th_exchange_grants_published(th_request *rq)
 {
     th_exchange *ex = rq->module;
+    th_trust *trust = th_exchange_trust(ex);
+    bool member = trust && th_trust_member_by_pin(trust, th_str_of(rq->peer_pin));
+    th_trust_release(trust);
+    if (!member)
+        return th_reply_problem(rq, th_fail(&rq->error, TH_FORBIDDEN, "unknown-member", "这把 TLS 密钥不属于任何成员",
+                                            "This TLS key belongs to no member of the region"), NULL);
     th_grants *grants = th_exchange_grants(ex, th_str_of(ex->code));
     th_str document;
     if (!grants)
         return th_reply_problem(rq, TH_NOT_FOUND, NULL);
-    th_status status = th_grants_publish(grants, th_str_of(ex->code), ex->message_key, th_now_us(&ex->env), &rq->arena, &document);
+    th_status status = published_read(ex, grants, &rq->arena, &document);
     th_grants_release(grants);
     if (status)
         return th_reply_problem(rq, status, NULL);
