@@ -1,7 +1,7 @@
 // The product's main job between real processes: a case started in Tianjin, verified in Beijing and Hebei, decided in Hebei, seen by the
 // citizen; and asking through one plain call.
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Region, sampleOf, startCase, until } from '../lib/region.mjs'
@@ -117,4 +117,20 @@ test('no grant, no answer: foreign purposes and fields are refused by the provid
     assert.match(said, type instanceof RegExp ? type : new RegExp(`${type}( |$)`), answer.text)
     assert.ok(answer.json.title_zh && answer.json.title_en)
   }
+})
+
+test('what was asked about her stands in no node’s tables in the clear', { skip: process.env.TONGHUI_TEST_STORE === 'postgresql' && 'the files are another process’s' }, async () => {
+  const citizen = await r.signedIn('120000', 'citizen')
+  const { items } = (await citizen.get('/exchange/v1/looks')).json
+  const auditor = await r.signedIn('110000', 'auditor')
+  const asked = JSON.parse((await auditor.get(`/exchange/v1/receipts/${items.find((l) => l.provider.code === '110000' && l.operation === 'verify').message}`)).json.message)
+  const { id_number, certificate_number } = asked.body.key
+  assert.match(id_number, /^\d{17}[\dX]$/)
+  for (const code of ['110000', '120000', '130000'])
+    for (const name of ['store.sqlite', 'store.sqlite-wal']) {
+      const file = join(r.nodes[code].dir, name)
+      if (!existsSync(file)) continue
+      const bytes = readFileSync(file)
+      for (const value of [id_number, certificate_number]) assert.equal(bytes.indexOf(value), -1, `${value} in ${code}/${name}`)
+    }
 })

@@ -299,7 +299,12 @@ static th_status answered_apply(th_change *change, th_db *db, th_error *error)
     th_str request = b->outgoing.wire.body;
     th_value row[] = {th_v_blob(id, TH_ID_BYTES), th_v_text(th_str_of(b->outgoing.peer)), th_v_text(TH_STR("out")),
                       th_v_int(at), th_v_text(th_str_of(log)), th_v_int((int64_t)first), th_v_text(b->proof),
-                      th_v_blob(request.p, request.n), th_v_blob(b->answer_body.p, b->answer_body.n)};
+                      th_v_null(), th_v_null()};
+    th_str batch = {(const char *)id, TH_ID_BYTES};
+    if (!status)
+        status = th_body_seal(b->ex, "request", batch, request, &b->arena, &row[7], error);
+    if (!status)
+        status = th_body_seal(b->ex, "answer", batch, b->answer_body, &b->arena, &row[8], error);
     if (!status)
         status = th_db_exec(db,
                             "INSERT INTO exchange_batch (id, peer, direction, at, log, first, proof, request, answer) "

@@ -76,7 +76,7 @@ struct th_exchange {
     th_env env;
     th_key *message_key, *journal_key;
     char message_kid[TH_KID_TEXT];
-    uint8_t secret[32];
+    uint8_t secret[32], seal_key[32];
     th_pool *pool; /* NULL = none */
     size_t batch_lines;
     int64_t gossip_us; /* heads are told and proofs asked at most this often */
@@ -181,6 +181,10 @@ TH_MUST_USE th_status th_outbox_retry(th_exchange *ex, th_db *db, const char *pe
                                       th_error *error);
 /* True when the effect is new; false when (origin, sequence, id) was applied before. */
 TH_MUST_USE th_status th_inbox_admit(th_db *db, const th_message *message, int64_t now_us, bool *ret_new, th_error *error);
+
+/* body.c: `where` "request", "answer" (key: the batch's id, 16 bytes) or "line" (key: the message's id) */
+TH_MUST_USE th_status th_body_seal(const th_exchange *ex, const char *where, th_str key, th_str clear, th_arena *arena, th_value *ret, th_error *error);
+TH_MUST_USE th_status th_body_open(const th_exchange *ex, const char *where, th_str key, th_str stored, th_arena *arena, th_str *ret_clear, th_error *error);
 
 /* retention.c */
 void th_retention_tick(th_exchange *ex);

@@ -479,6 +479,9 @@ th_status th_exchange_open(const th_exchange_options *o, th_exchange **ret_excha
     ex->message_key = o->message_key;
     ex->journal_key = o->journal_key;
     memcpy(ex->secret, o->secret, sizeof ex->secret);
+    th_str purpose = TH_STR("bodies at rest");
+    th_hash seal = th_hmac(ex->secret, &purpose, 1);
+    memcpy(ex->seal_key, seal.b, sizeof ex->seal_key);
     ex->pool = o->pool;
     ex->batch_lines = o->batch_lines ? o->batch_lines : TH_BATCH_LINES_MAX;
     ex->gossip_us = (o->gossip_s ? o->gossip_s : TH_GOSSIP_EVERY_S) * TH_SECOND_US;

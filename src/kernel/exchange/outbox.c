@@ -53,7 +53,7 @@ th_status th_outbox_put(th_exchange *ex, th_db *db, th_str to, const char *type,
     pthread_mutex_unlock(&ex->lock);
     if (!member) /* it would wait for ever for nobody */
         return th_fail(error, TH_INVALID, "unknown-member", "接收方不是区域成员", "The receiver is not a member of the region");
-    th_arena_open(&arena, 4 * TH_LINE_MAX);
+    th_arena_open(&arena, 8 * TH_LINE_MAX);
     th_value key = th_v_text(to);
     th_status status = th_db_one(db,
                                  "INSERT INTO exchange_outbox_sequence (peer, last) VALUES (?1, 1) "
@@ -71,7 +71,10 @@ th_status th_outbox_put(th_exchange *ex, th_db *db, th_str to, const char *type,
     }
     int64_t now = th_now_us(&ex->env);
     th_value values[] = {th_v_text(to),        th_v_int(seq), th_v_text(th_str_of(id)), th_v_text(subject_key),
-                         th_v_blob(buf.p, buf.n), th_v_int(now)};
+                         th_v_null(), th_v_int(now)};
+    status = th_body_seal(ex, "line", th_str_of(id), th_buf_view(&buf), &arena, &values[4], error);
+    if (status)
+        goto out;
     status = th_db_exec(db,
                         "INSERT INTO exchange_outbox (peer, seq, id, subject_key, line, state, attempts, next_at, put_at) "
                         "VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, ?6)",
@@ -116,8 +119,11 @@ th_status th_outbox_take(th_exchange *ex, th_peer *peer, size_t max, th_arena *a
     for (size_t i = 0; i < rows.n; i++) {
         const th_value *row = th_row(&rows, i);
         th_message message;
-        items[i] = (th_item){.outbox_seq = row[0].i, .line = row[2].s, .attempts = row[3].i};
-        if (th_message_read(row[2].s, arena, &message, NULL) == TH_OK) {
+        items[i] = (th_item){.outbox_seq = row[0].i, .attempts = row[3].i};
+        status = th_body_open(ex, "line", row[1].s, row[2].s, arena, &items[i].line, NULL);
+        if (status)
+            return status;
+        if (th_message_read(items[i].line, arena, &message, NULL) == TH_OK) {
             items[i].item = message.item;
             items[i].case_id = message.case_id;
         }

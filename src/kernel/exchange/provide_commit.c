@@ -66,9 +66,11 @@ static th_status stored_answer(th_batch_in *b, th_db *db, th_served *s, th_error
     if (status == TH_NOT_FOUND || (!status && !row[0].s.n))
         return problem_line(s->message.id, TH_CONFLICT, "answer-erased", "该报文已答复，答复已按期删除",
                             "This message was answered; the answer has been erased since", arena, &s->final_line);
+    th_str rest = {NULL, 0}, line = {NULL, 0};
+    if (!status)
+        status = th_body_open(b->ex, "answer", (th_str){(const char *)s->seen->batch, TH_ID_BYTES}, row[0].s, arena, &rest, error);
     if (status)
         return status;
-    th_str rest = row[0].s, line = {NULL, 0};
     for (unsigned k = 0; k <= s->seen->line; k++)
         if (!th_str_cut(&rest, '\n', &line))
             return th_fail(error, TH_CORRUPT, "stored-answer", "存储的答复不完整", "The stored answer is incomplete");
@@ -264,12 +266,16 @@ static th_status batch_rows(th_batch_in *b, th_db *db, th_error *error)
     th_journal_log(b->ex->journal, log);
     th_str request = b->incoming->request.body;
     th_value row[] = {th_v_blob(b->batch_bytes, TH_ID_BYTES), th_v_text(th_str_of(b->envelope.from)), th_v_text(TH_STR("in")),
-                      th_v_int(b->at_us), th_v_text(th_str_of(log)), th_v_int((int64_t)b->first), th_v_blob(request.p, request.n),
-                      th_v_blob(buf.p, buf.n)};
-    th_status status = th_db_exec(db,
-                                  "INSERT INTO exchange_batch (id, peer, direction, at, log, first, request, answer) "
-                                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                                  row, TH_COUNT(row), NULL, error);
+                      th_v_int(b->at_us), th_v_text(th_str_of(log)), th_v_int((int64_t)b->first), th_v_null(), th_v_null()};
+    th_str batch = {(const char *)b->batch_bytes, TH_ID_BYTES};
+    th_status status = th_body_seal(b->ex, "request", batch, request, &b->incoming->arena, &row[6], error);
+    if (!status)
+        status = th_body_seal(b->ex, "answer", batch, th_buf_view(&buf), &b->incoming->arena, &row[7], error);
+    if (!status)
+        status = th_db_exec(db,
+                            "INSERT INTO exchange_batch (id, peer, direction, at, log, first, request, answer) "
+                            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                            row, TH_COUNT(row), NULL, error);
     return status ? status : seen_rows(b, db, error);
 }
 

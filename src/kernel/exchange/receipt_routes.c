@@ -57,8 +57,13 @@ static th_status batch_of(th_exchange *ex, th_db *db, th_str id, th_arena *arena
         return status ? status : TH_NOT_FOUND;
     th_value key = th_v_blob(one.batch, TH_ID_BYTES);
     status = th_db_one(db, "SELECT request, answer, log, first, proof FROM exchange_batch WHERE id = ?1", &key, 1, arena, &row, error);
+    th_str batch = {(const char *)one.batch, TH_ID_BYTES}, request = {NULL, 0}, answer = {NULL, 0};
     if (!status)
-        *ret = (proof){.request = row[0].s, .answer = row[1].s, .log = row[2].s, .first = row[3].i, .trailer = row[4].s, .line = one.line};
+        status = th_body_open(ex, "request", batch, row[0].s, arena, &request, error);
+    if (!status)
+        status = th_body_open(ex, "answer", batch, row[1].s, arena, &answer, error);
+    if (!status)
+        *ret = (proof){.request = request, .answer = answer, .log = row[2].s, .first = row[3].i, .trailer = row[4].s, .line = one.line};
     return status;
 }
 
