@@ -1,6 +1,7 @@
 // What anybody may open: the wall, the tour, the catalogue and its datasets.
 import { test } from 'node:test'
-import { until } from '../lib/region.mjs'
+import { Client, password, startCase, until } from '../lib/region.mjs'
+import { signIn } from './lib.mjs'
 import { accessible, as, assert, foreign, go, languages, narrow, region, settled, shoot } from './world.mjs'
 
 test('wall: live by server-sent events, messages on the map, a node that goes and comes back', () =>
@@ -106,4 +107,54 @@ test('catalogue: found by a word and by sector; an open dataset is downloaded wh
     await go(v, '/catalogue?sector=education')
     await until('education alone', async () => (await page.locator('.rows .entry').count()) === 1)
     await settled(page)
+  }))
+
+test('tour: a region without one says so, and one that stopped does not end in green', () =>
+  as('120000', null, { size: 'phone', lang: 'en' }, async (v) => {
+    const { page } = v
+    await page.route('**/operations/v1/node', async (route) => {
+      const answer = await route.fetch()
+      await route.fulfill({ response: answer, json: { ...(await answer.json()), tour: false } })
+    })
+    await go(v, '/tour')
+    await page.getByText('This region has no tour').waitFor()
+    assert.equal(await page.locator('.tour-start button').count(), 0)
+    await go(v, '/')
+    assert.equal(await page.locator('a[href="/tour"]').count(), 0)
+    await page.unroute('**/operations/v1/node')
+    const failed = { step: 1, title: { zh: '未能继续', en: 'This could not go on' }, text: { zh: '办件未能开始', en: 'The case could not begin' }, crossed: [], kept: [], at: '2026-11-25T00:00:00Z', state: 'failed' }
+    await page.route('**/operations/v1/tour/*', (route) => route.fulfill({ contentType: 'text/event-stream', body: `event: step\ndata: ${JSON.stringify(failed)}\n\nevent: end\ndata: {}\n\n` }))
+    await go(v, '/tour')
+    await page.locator('.tour-start .button').click()
+    await page.locator('.tour-end.broken').waitFor()
+    await shoot(page, 'tour-broken-phone-en')
+    assert.doesNotMatch(await page.locator('.tour-end').innerText(), /That was all/)
+  }))
+
+test('a delivered case leads to its certificate, a deadline says what it is for, and a demonstration account has its English name', () =>
+  as('120000', null, { size: 'phone', lang: 'en' }, async (v) => {
+    const { page } = v
+    const citizen = new Client(region.nodes['120000'].portal), clerk = new Client(region.nodes['130000'].portal)
+    await citizen.signIn('citizen', password)
+    await clerk.signIn('clerk', password)
+    const { id } = (await startCase(citizen)).json
+    const reaches = (state) => until(state, async () => (await citizen.get(`/cases/v1/cases/${id}`)).json.state === state, 30000)
+    await reaches('received')
+    await go(v, '/sign-in')
+    assert.match(await page.locator('.demo-one').first().innerText(), /^Citizen/)
+    await signIn(v, 'citizen')
+    await go(v, `/cases/${id}`)
+    await page.getByText(/^Accept by \d+ \w+ \(\d+ calendar days left\)/).waitFor()
+    await page.getByText('counted in working days').waitFor()
+    assert.equal(await page.getByRole('button', { name: /^Take back my agreement/ }).count(), 2)
+    for (const [action, body] of [['accept', {}], ['decide', { outcome: 'approved' }]]) assert.equal((await clerk.post(`/cases/v1/cases/${id}:${action}`, body)).status, 200)
+    await page.getByText(/^Deliver by /).waitFor()
+    assert.equal((await clerk.post(`/cases/v1/cases/${id}:deliver`, {})).status, 200)
+    await page.locator('.now a[href="/wallet"]').waitFor()
+    assert.equal(await page.getByRole('button', { name: /^Take back my agreement/ }).count(), 0)
+    assert.equal(await page.getByText(/calendar days/).count(), 0)
+    await as('130000', 'clerk', { lang: 'en' }, async (at) => {
+      await go(at, '/desk')
+      await at.page.getByText('Demo clerk').first().waitFor()
+    })
   }))
