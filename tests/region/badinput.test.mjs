@@ -145,6 +145,16 @@ test('a page of looks goes on where a page ended, or says that there is no such 
   assert.equal((await citizen.get('/exchange/v1/looks?before=2026-01-01T00:00:00Z')).status, 200)
 })
 
+test('who applies for herself, and agrees to what, is what the item asks for', async () => {
+  const sample = await sampleOf(citizen)
+  const start = (more) => citizen.post('/cases/v1/cases', { item: 'HE-TALENT-CARD', form: sample, consents: ['degree', 'household'], ...more })
+  refusedAt(await start({ applicant: { id_number: '11010519491231002X', name: '张三' } }), '/applicant')
+  refusedAt(await start({ consents: ['degree', 'household', 'zzz'] }), '/consents/2')
+  refusedAt(await start({ consents: ['degree', 'household', 7] }), '/consents/2')
+  refusedAt(await start({ consents: ['degree', 'household', 'degree'] }), '/consents/2')
+  refusedAt(await start({ form: { ...sample, 'a/b': 1 } }), '/form/a~1b')
+})
+
 test('ten megabytes are refused before they are read', async () => {
   const answer = await citizen.post('/cases/v1/cases', `{"item":"${'x'.repeat(10 << 20)}"}`).catch((cause) => ({ closed: cause }))
   if (!answer.closed) problem(answer, 413)

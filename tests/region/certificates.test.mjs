@@ -75,6 +75,9 @@ test('chosen fields are shown and nothing else; any node checks, the holder sign
   const history = (await citizen.get('/certificates/v1/wallet/shown')).json.items
   assert.deepEqual(history.find((s) => s.purpose === '测试').claims, ['education'])
   assert.equal((await citizen.post(`/certificates/v1/wallet/${card.id}:present`, { claims: [1] })).status, 400)
+  const strange = await citizen.post(`/certificates/v1/wallet/${card.id}:present`, { claims: ['zzz'] })
+  assert.equal(strange.status, 400, strange.text)
+  assert.equal(strange.json.errors[0].pointer, '/claims/0')
   assert.equal((await (await r.signedIn('130000', 'citizen')).get(`/certificates/v1/wallet/${card.id}`)).status, 404)
   const square = (await citizen.get(`/certificates/v1/wallet/${card.id}`)).json.square_text
   const bySquare = await check('110000', square)

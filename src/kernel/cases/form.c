@@ -148,6 +148,13 @@ static void field_check(const th_cases *cases, const th_json *schema, const th_j
         TH_IGNORE(choice_check(schema, value, &at));
 }
 
+static void unknown(th_str name, th_error *error)
+{
+    char pointer[TH_POINTER_TEXT];
+    th_json_pointer_to(pointer, "/form", name);
+    th_fail_field(error, pointer, "unknown-field", "表单中没有这一项", "The form has no such field");
+}
+
 th_status th_form_check(const th_cases *cases, const th_case_item *item, const th_json *form, th_error *error)
 {
     const th_json *schema = th_json_get(item->json, "form"), *properties = th_json_get(schema, "properties");
@@ -158,7 +165,7 @@ th_status th_form_check(const th_cases *cases, const th_case_item *item, const t
         if (property)
             field_check(cases, property, f, f->key, error);
         else
-            th_fail_field(error, "/form", "unknown-field", "表单中有未定义的项目", "The form has a field that is not defined");
+            unknown(f->key, error);
     }
     for (const th_json *r = th_json_first(required); r; r = th_json_next(required, r)) {
         const th_json *given = th_json_get_str(form, r->text);

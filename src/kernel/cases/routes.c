@@ -47,6 +47,8 @@ static th_status applicant_read(th_request *rq, th_case_start *start)
     th_cases *cases = rq->module;
     th_db *db;
     if (rq->who.roles & TH_ROLE_CITIZEN) {
+        if (th_json_get(rq->json, "applicant"))
+            return th_fail_field(&rq->error, "/applicant", "unknown-field", "本人申请时没有此项", "Who applies for herself does not bring this");
         th_status status = th_store_acquire(cases->store, &db, &rq->error);
         if (status)
             return status;

@@ -29,6 +29,28 @@ static bool consented(const th_json *consents, th_str evidence)
     return false;
 }
 
+/* Each is the id of an evidence of the item, once. */
+static th_status consents_check(const th_case_item *item, const th_json *consents, th_error *error)
+{
+    char pointer[TH_POINTER_TEXT];
+    size_t n = 0, before = error->field_count;
+    for (const th_json *c = th_json_first(consents); c; c = th_json_next(consents, c), n++) {
+        bool known = false, twice = false;
+        snprintf(pointer, sizeof pointer, "/consents/%zu", n);
+        for (size_t i = 0; i < item->evidence_count; i++)
+            known = known || th_str_eq(item->evidence[i].id, c->text);
+        for (const th_json *b = th_json_first(consents); b != c; b = th_json_next(consents, b))
+            twice = twice || th_str_eq(b->text, c->text);
+        if (c->type != TH_JSON_STRING)
+            th_fail_field(error, pointer, "type", "须为文字", "Must be text");
+        else if (!known)
+            th_fail_field(error, pointer, "no-evidence", "该事项没有这项材料", "The service has no such evidence");
+        else if (twice)
+            th_fail_field(error, pointer, "repeated", "重复", "This stands twice");
+    }
+    return error->field_count > before ? TH_INVALID : TH_OK;
+}
+
 static th_status consent_sign(starting *s, const th_item_evidence *e, th_str *ret_token, th_error *error)
 {
     const th_json *claims = th_json_get(e->json, "claims");
@@ -225,6 +247,8 @@ static th_status start_prepare(starting *s, th_error *error)
     status = th_list_allows(s->cases, s->item, s->cases->code, s->start->office.n ? TH_STR("counter") : TH_STR("citizen"), error);
     if (!status)
         status = th_form_check(s->cases, s->item, form, error);
+    if (!status)
+        status = consents_check(s->item, consents, error);
     if (!status)
         status = owner_check(s, form, error);
     if (!status)

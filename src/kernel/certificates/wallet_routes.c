@@ -1,6 +1,7 @@
 /* wallet_routes.c — the citizen's own certificates: look, take along, show in part. */
 #include "certificates-private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { CLAIMS_MAX = 64, TEXT_MAX = 500 };
@@ -129,16 +130,30 @@ static th_status shown_write(void *ctx, th_db *db, th_error *error)
     return th_shown_put(p->rq->module, db, p->rq->who.subject, &p->shown, error);
 }
 
+/* A type that left the region's list cannot say what it has. */
+static bool type_has(const th_certificate_type *type, th_str name)
+{
+    for (size_t i = 0; type && i < type->field_count; i++)
+        if (th_str_eq(type->fields[i].name, name))
+            return true;
+    return !type;
+}
+
 /* ["name","level"] → the paths [["name"],["level"]] and "name,level". */
-static th_status claims_read(th_request *rq, const th_json *list, const th_json ***ret_paths, size_t *ret_n, th_str *ret_names)
+static th_status claims_read(th_request *rq, const th_held *held, const th_json *list, const th_json ***ret_paths, size_t *ret_n, th_str *ret_names)
 {
     th_buf names;
     const th_json **paths = th_alloc_array(&rq->arena, list->count + 1, sizeof *paths);
+    const th_certificate_type *type = th_certificate_type_find(rq->module, held->type);
+    char pointer[TH_POINTER_TEXT];
     size_t n = 0;
     th_buf_open(&names, &rq->arena, 8192);
     for (const th_json *c = th_json_first(list); paths && c; c = th_json_next(list, c)) {
+        snprintf(pointer, sizeof pointer, "/claims/%zu", n);
         if (c->type != TH_JSON_STRING || !c->text.n || c->text.n > 64)
-            return th_fail_field(&rq->error, "/claims", "type", "须为字段名称", "Must be names of fields");
+            return th_fail_field(&rq->error, pointer, "type", "须为字段名称", "Must be the name of a field");
+        if (!type_has(type, c->text))
+            return th_fail_field(&rq->error, pointer, "no-field", "该证照没有这一项", "The certificate has no such field");
         th_str text = th_strf(&rq->arena, "[%.*s]", TH_FMT(c->raw));
         if (!text.p || th_json_parse(text, &rq->arena, &paths[n], NULL))
             return TH_NO_MEMORY;
@@ -157,7 +172,7 @@ static th_status present(th_request *rq, const th_held *held, const th_json *cla
 {
     const th_json **paths = NULL;
     size_t n = 0;
-    th_status status = claims_read(rq, claims, &paths, &n, ret_names);
+    th_status status = claims_read(rq, held, claims, &paths, &n, ret_names);
     return status ? status : th_held_show(rq->module, rq->who.subject, held, paths, n, audience, nonce, &rq->arena, ret_text, &rq->error);
 }
 
