@@ -155,6 +155,18 @@ test('who applies for herself, and agrees to what, is what the item asks for', a
   refusedAt(await start({ form: { ...sample, 'a/b': 1 } }), '/form/a~1b')
 })
 
+test('what is no JSON is said in each language by itself, with its place', async () => {
+  for (const [body, zh, en] of [
+    [Buffer.from([0x7b, 0x22, 0xe5, 0xad, 0x97, 0x22, 0x3a, 0x22, 0xff, 0x22, 0x7d]), '第 8 字节处不是合法的 JSON（不是 UTF-8）', 'Not valid JSON at byte 8 (not UTF-8)'],
+    ['{"a":1,"a":2}', '第 13 字节处不是合法的 JSON（成员名重复）', 'Not valid JSON at byte 13 (duplicate key)'],
+    ['', '第 0 字节处不是合法的 JSON（内容为空）', 'Not valid JSON at byte 0 (empty)'],
+  ]) {
+    const answer = await citizen.post('/cases/v1/cases', body)
+    assert.equal(answer.json.title_zh, zh)
+    assert.equal(answer.json.title_en, en)
+  }
+})
+
 test('ten megabytes are refused before they are read', async () => {
   const answer = await citizen.post('/cases/v1/cases', `{"item":"${'x'.repeat(10 << 20)}"}`).catch((cause) => ({ closed: cause }))
   if (!answer.closed) problem(answer, 413)
@@ -162,14 +174,20 @@ test('ten megabytes are refused before they are read', async () => {
 
 test('the right media type, method and address', async () => {
   problem(await citizen.post('/cases/v1/cases', '{}', { 'Content-Type': 'text/plain' }), 415)
-  problem(await citizen.call('PUT', '/cases/v1/cases', {}), 405)
+  const other = await citizen.call('PUT', '/cases/v1/cases', {})
+  problem(other, 405)
+  assert.deepEqual(other.headers.get('allow').split(', ').toSorted(), ['GET', 'HEAD', 'POST'])
+  for (const headers of [{ 'Content-Encoding': 'gzip' }, { 'Content-Type': 'application/json; charset=gbk' }]) problem(await citizen.post('/cases/v1/cases', '{}', headers), 415)
+  for (const headers of [{ 'Content-Encoding': 'identity' }, { 'Content-Type': 'application/json; charset="UTF-8"' }]) problem(await citizen.post('/cases/v1/cases', '{}', headers), 400)
   problem(await citizen.get('/cases/v1/nothing'), 404)
   problem(await anyone.get('/records/v1/catalogue?limit=x'), 400)
   problem(await anyone.get('/records/v1/catalogue?limit=1000000'), 400)
 })
 
 test('roles and the anti-forgery token are asked for', async () => {
-  problem(await anyone.get('/cases/v1/cases'), 401)
+  const unknown = await anyone.get('/cases/v1/cases')
+  problem(unknown, 401)
+  assert.match(unknown.headers.get('www-authenticate'), /^Bearer /)
   problem(await citizen.get('/exchange/v1/links'), 403)
   problem(await clerk.get('/exchange/v1/journal'), 403)
   problem(await citizen.post('/records/v1/registers/population:import?format=csv', 'x', { 'Content-Type': 'text/csv' }), 403)
@@ -269,6 +287,10 @@ test('hostile framing is refused by the listener', async () => {
     assert.ok(!/^HTTP\/1.1 2/.test(heard), `${attack.slice(0, 90)} → ${heard.slice(0, 120)}`)
     assert.ok(!heard.includes('root:'), 'no file of the machine')
   }
+  const many = await raw(`GET /healthz HTTP/1.1\r\nHost: x\r\n${'A: b\r\n'.repeat(70)}\r\n`)
+  assert.match(many, /"title_zh":"请求报文格式有歧义，已拒绝（标头过多）","title_en":"The request's framing is refused: too many header fields"/)
+  for (const path of ['/healthz', '/readyz']) assert.match(await raw(`GET ${path} HTTP/1.0\r\n\r\n`), /^HTTP\/1.[01] 200/)
+  assert.match(await raw('GET /cases/v1/cases HTTP/1.0\r\n\r\n'), /^HTTP\/1.[01] 400/)
   const pipelined = await raw('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
   assert.equal(pipelined.match(/HTTP\/1.1 200/g)?.length, 2)
 })

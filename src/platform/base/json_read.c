@@ -4,6 +4,7 @@
  * objects compare members pairwise, larger ones through a hash set made when the object ends. */
 #include "platform/base/json.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { PAIRWISE_MAX = 12, NODES_FIRST = 64 };
@@ -392,6 +393,48 @@ static bool value_read(reader *r, int depth, size_t *ret_index)
     return ok;
 }
 
+/* What a fault is called in Chinese. */
+static const char *fault_zh(const char *problem)
+{
+    static const struct { const char *en, *zh; } words[] = {
+        {"short escape", "转义不完整"},
+        {"bad escape", "转义有误"},
+        {"lone surrogate", "代理项不成对"},
+        {"control character", "含有控制字符"},
+        {"unfinished string", "文字没有结束"},
+        {"bad number", "数字有误"},
+        {"unexpected character", "出现意外的字符"},
+        {"duplicate key", "成员名重复"},
+        {"too many colliding keys", "成员名过多且相近"},
+        {"expected a member name", "此处须为成员名"},
+        {"expected a colon", "此处须为冒号"},
+        {"nested too deeply", "嵌套过深"},
+        {"unfinished value", "值没有结束"},
+        {"expected a comma", "此处须为逗号"},
+        {"empty", "内容为空"},
+        {"not UTF-8", "不是 UTF-8"},
+        {"more than one value", "不止一个值"},
+    };
+    for (size_t i = 0; i < TH_COUNT(words); i++)
+        if (strcmp(words[i].en, problem) == 0)
+            return words[i].zh;
+    return "格式有误";
+}
+
+/* Where the first byte stands that is no UTF-8. */
+static const char *utf8_fault(th_str text)
+{
+    size_t at = 0;
+    while (at < text.n) {
+        unsigned char lead = (unsigned char)text.p[at];
+        size_t n = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+        if (n > text.n - at || !th_utf8_valid((th_str){text.p + at, n}))
+            break;
+        at += n;
+    }
+    return text.p + at;
+}
+
 th_status th_json_parse(th_str text, th_arena *arena, const th_json **ret_root, th_error *error)
 {
     reader r = {.start = text.p, .at = text.p, .end = text.p + text.n, .arena = arena};
@@ -399,6 +442,7 @@ th_status th_json_parse(th_str text, th_arena *arena, const th_json **ret_root, 
     if (!text.p || text.n == 0) {
         fault(&r, "empty");
     } else if (!th_utf8_valid(text)) {
+        r.at = utf8_fault(text);
         fault(&r, "not UTF-8");
     } else if (value_read(&r, 0, &root)) {
         space_skip(&r);
@@ -411,9 +455,12 @@ th_status th_json_parse(th_str text, th_arena *arena, const th_json **ret_root, 
     }
     *ret_root = NULL;
     size_t offset = r.at ? (size_t)(r.at - r.start) : 0;
-    if (r.status == TH_INVALID)
-        return th_failf(error, TH_INVALID, "json", "第 %zu 字节处不是合法的 JSON（%s）", "Not valid JSON at byte %zu (%s)", offset,
-                        r.problem);
+    if (r.status == TH_INVALID) {
+        char said_zh[160], said_en[160];
+        snprintf(said_zh, sizeof said_zh, "第 %zu 字节处不是合法的 JSON（%s）", offset, fault_zh(r.problem));
+        snprintf(said_en, sizeof said_en, "Not valid JSON at byte %zu (%s)", offset, r.problem);
+        return th_fail(error, TH_INVALID, "json", said_zh, said_en);
+    }
     return th_fail(error, r.status, "json-too-large", "JSON 文档过大", "The JSON document is too large");
 }
 

@@ -80,13 +80,16 @@ struct th_server {
 };
 
 /* route.c */
-const th_mounted *th_route_find(th_server *server, th_str method, th_str path, th_str params[4], bool *ret_other_method);
+const th_mounted *th_route_find(th_server *server, th_str method, th_str path, th_str params[4], th_buf *ret_methods /* that the address takes, when not this one: "GET, HEAD" */);
 /* request.c */
 enum MHD_Result th_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
                           const char *upload, size_t *upload_size, void **con_cls);
 void th_completed(void *cls, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode code);
 /* strict.c */
-const char *th_strict_fault(struct MHD_Connection *connection); /* NULL = well framed */
+typedef struct th_words {
+    const char *zh, *en;
+} th_words;
+const th_words *th_strict_fault(struct MHD_Connection *connection, bool host_needed); /* NULL = well framed */
 size_t th_unescape(void *cls, struct MHD_Connection *connection, char *text); /* in place; the new length */
 /* reply.c */
 enum MHD_Result th_send(th_rq *r);

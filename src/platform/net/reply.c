@@ -104,6 +104,8 @@ enum MHD_Result th_send(th_rq *r)
         MHD_add_response_header(response, "Content-Type", rq->content_type);
     MHD_add_response_header(response, "X-Request-Id", rq->id);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (rq->status == 401) /* no scheme that makes a browser ask for a password */
+        MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"tonghui\"");
     for (size_t i = 0; i < r->header_count; i++)
         MHD_add_response_header(response, r->headers[i].name, r->headers[i].value.p);
     if (r->refused || atomic_load(&r->server->draining))

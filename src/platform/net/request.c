@@ -195,9 +195,10 @@ static bool refuse(th_rq *r, th_status status, const char *type, const char *zh,
     return false;
 }
 
-static bool refuse_method(th_rq *r)
+static bool refuse_method(th_rq *r, th_str methods)
 {
     r->rq.error.http = 405;
+    th_reply_header(&r->rq, "Allow", methods);
     return refuse(r, TH_INVALID, "method", "这个地址不支持该方法", "This address does not take that method");
 }
 
@@ -251,23 +252,27 @@ static bool body_admit(th_rq *r, th_str length, int64_t said)
     return chunked || body_hold(r, (size_t)said) || refuse_crowd(r);
 }
 
-static bool head_check(th_rq *r)
+static bool head_check(th_rq *r, const char *version)
 {
     th_request *rq = &r->rq;
-    bool other_method;
-    const char *fault = th_strict_fault(r->connection);
+    th_buf methods;
+    /* Load balancers look at these two as HTTP/1.0 did: without a Host. */
+    bool looked_at = strcmp(version, "HTTP/1.0") == 0 && (th_str_is(rq->path, "/healthz") || th_str_is(rq->path, "/readyz"));
+    const th_words *fault = th_strict_fault(r->connection, !looked_at);
+    th_buf_open(&methods, &rq->arena, 256);
     if (fault) {
-        th_failf(&rq->error, TH_INVALID, "framing", "请求报文格式有歧义，已拒绝（%s）", "The request's framing is refused: %s", fault);
+        th_fail(&rq->error, TH_INVALID, "framing", th_strf(&rq->arena, "请求报文格式有歧义，已拒绝（%s）", fault->zh).p,
+                th_strf(&rq->arena, "The request's framing is refused: %s", fault->en).p);
         (void)th_reply_problem(rq, TH_INVALID, NULL);
         r->refused = true;
         return false;
     }
-    const th_mounted *m = th_route_find(r->server, rq->method, rq->path, rq->params, &other_method);
+    const th_mounted *m = th_route_find(r->server, rq->method, rq->path, rq->params, &methods);
     if (!m) {
         if (th_built_in(r) || th_static_serve(r))
             return false;
-        if (other_method)
-            return refuse_method(r);
+        if (methods.n)
+            return refuse_method(r, th_buf_view(&methods));
         return refuse(r, TH_NOT_FOUND, "no-such-address", "没有这个地址", "There is nothing at this address");
     }
     rq->route = m->route;
@@ -282,6 +287,38 @@ static bool head_check(th_rq *r)
 }
 
 /* ---- the handler ---- */
+
+/* text/csv; charset="utf-8": nothing else is read, and what nobody decodes must not be taken for what it says. */
+static bool charset_fits(th_str type)
+{
+    th_str rest = type, one, name;
+    while (rest.n && th_str_cut(&rest, ';', &one)) {
+        if (!memchr(one.p, '=', one.n) || !th_str_cut(&one, '=', &name))
+            continue;
+        name = th_str_trim(name);
+        one = th_str_trim(one);
+        if (one.n >= 2 && one.p[0] == '"' && one.p[one.n - 1] == '"')
+            one = (th_str){one.p + 1, one.n - 2};
+        if (name.n == 7 && strncasecmp(name.p, "charset", 7) == 0 && !(one.n == 5 && strncasecmp(one.p, "utf-8", 5) == 0))
+            return false;
+    }
+    return true;
+}
+
+static bool coding_check(th_rq *r)
+{
+    th_str coding = th_request_header(&r->rq, "Content-Encoding");
+    if (coding.p && !(coding.n == 8 && strncasecmp(coding.p, "identity", 8) == 0)) {
+        r->rq.error.http = 415;
+        th_reply_header(&r->rq, "Accept-Encoding", TH_STR("identity"));
+        return refuse(r, TH_INVALID, "content-encoding", "正文不得压缩或另行编码", "The body must not be compressed or encoded otherwise");
+    }
+    if (!charset_fits(th_request_header(&r->rq, "Content-Type"))) {
+        r->rq.error.http = 415;
+        return refuse(r, TH_INVALID, "charset", "正文须为 UTF-8", "The body must be UTF-8");
+    }
+    return true;
+}
 
 static bool json_read(th_rq *r)
 {
@@ -325,7 +362,7 @@ static th_handled dispatch(th_rq *r)
         return TH_DONE;
     }
     rq->body = th_buf_view(&r->body);
-    if (!role_check(r) || !json_read(r) || !once_check(r))
+    if (!role_check(r) || !coding_check(r) || !json_read(r) || !once_check(r))
         return TH_DONE;
     return rq->route->handler(rq);
 }
@@ -407,13 +444,12 @@ enum MHD_Result th_access(void *cls, struct MHD_Connection *connection, const ch
 {
     th_server *server = cls;
     th_rq *r = *con_cls;
-    (void)version;
     if (!r) {
         r = begin(server, connection, url, method);
         if (!r)
             return MHD_NO;
         *con_cls = r;
-        if (head_check(r))
+        if (head_check(r, version))
             return MHD_YES;
         /* An answer before the request's end closes the connection. That is meant when a body is still to come, and not otherwise. */
         r->early = !th_request_header(&r->rq, "Content-Length").p && !th_request_header(&r->rq, "Transfer-Encoding").p;

@@ -33,9 +33,8 @@ static bool matches(const char *pattern, th_str path, th_str params[4])
     return at == path.n;
 }
 
-const th_mounted *th_route_find(th_server *server, th_str method, th_str path, th_str params[4], bool *ret_other_method)
+const th_mounted *th_route_find(th_server *server, th_str method, th_str path, th_str params[4], th_buf *ret_methods)
 {
-    *ret_other_method = false;
     for (size_t i = 0; i < server->route_count; i++) {
         const th_mounted *m = &server->routes[i];
         th_str found[4] = {{NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}};
@@ -43,7 +42,8 @@ const th_mounted *th_route_find(th_server *server, th_str method, th_str path, t
             continue;
         bool head = th_str_is(method, "HEAD") && strcmp(m->route->method, "GET") == 0;
         if (!head && !th_str_is(method, m->route->method)) {
-            *ret_other_method = true;
+            bool get = strcmp(m->route->method, "GET") == 0;
+            th_buff(ret_methods, "%s%s%s", ret_methods->n ? ", " : "", m->route->method, get ? ", HEAD" : "");
             continue;
         }
         memcpy(params, found, sizeof found);

@@ -6,10 +6,12 @@
 
 enum { HEAD_MAX = 16 * 1024 };
 
+#define FAULT(in_chinese, in_english) __extension__({ static const th_words words = {in_chinese, in_english}; &words; })
+
 typedef struct seen {
     int hosts, lengths, encodings, count;
     size_t bytes;
-    const char *fault;
+    const th_words *fault;
     th_str encoding;
 } seen;
 
@@ -32,26 +34,26 @@ static enum MHD_Result look(void *cls, enum MHD_ValueKind kind, const char *key,
     seen *s = cls;
     (void)kind;
     if (++s->count > TH_HEADERS_MAX)
-        s->fault = "too many header fields";
+        s->fault = FAULT("标头过多", "too many header fields");
     if (!token(key, key_n))
-        s->fault = "a header field's name is malformed";
+        s->fault = FAULT("标头名称有误", "a header field's name is malformed");
     s->bytes += key_n + value_n + 4;
     if (s->bytes > HEAD_MAX)
-        s->fault = "the head is too large";
+        s->fault = FAULT("标头过大", "the head is too large");
     /* libmicrohttpd 0.9.75 ends the value with zeros in the place of CR and LF: what else stands behind it was hidden by a NUL, or the line
      * had no CR. Both read differently to other programs. */
     if (MHD_VERSION < 0x00097600 && value && value[value_n + 1] != 0)
-        s->fault = "a header field holds NUL or does not end with CR LF";
+        s->fault = FAULT("标头含有 NUL，或不以 CR LF 结尾", "a header field holds NUL or does not end with CR LF");
     for (size_t i = 0; i < value_n; i++)
         if (((unsigned char)value[i] < 0x20 && value[i] != '\t') || value[i] == 0x7F)
-            s->fault = "a header field holds control characters";
+            s->fault = FAULT("标头含有控制字符", "a header field holds control characters");
     if (is(key, key_n, "Host"))
         s->hosts++;
     if (is(key, key_n, "Content-Length")) {
         s->lengths++;
         int64_t length;
         if (!th_parse_i64((th_str){value, value_n}, 0, INT64_MAX, &length))
-            s->fault = "Content-Length is not a number";
+            s->fault = FAULT("Content-Length 不是数字", "Content-Length is not a number");
     }
     if (is(key, key_n, "Transfer-Encoding")) {
         s->encodings++;
@@ -60,20 +62,20 @@ static enum MHD_Result look(void *cls, enum MHD_ValueKind kind, const char *key,
     return MHD_YES;
 }
 
-const char *th_strict_fault(struct MHD_Connection *connection)
+const th_words *th_strict_fault(struct MHD_Connection *connection, bool host_needed)
 {
     seen s = {0};
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look, &s);
     if (s.fault)
         return s.fault;
-    if (s.hosts != 1)
-        return "exactly one Host is needed";
+    if (s.hosts > 1 || (host_needed && !s.hosts))
+        return FAULT("须有且只有一个 Host", "exactly one Host is needed");
     if (s.lengths > 1)
-        return "more than one Content-Length";
+        return FAULT("Content-Length 不止一个", "more than one Content-Length");
     if (s.encodings > 1 || (s.encodings && s.lengths))
-        return "Content-Length together with Transfer-Encoding, or two of them";
+        return FAULT("Content-Length 与 Transfer-Encoding 并存或重复", "Content-Length together with Transfer-Encoding, or two of them");
     if (s.encodings && !(s.encoding.n == 7 && strncasecmp(s.encoding.p, "chunked", 7) == 0))
-        return "this Transfer-Encoding is not supported";
+        return FAULT("不支持这种 Transfer-Encoding", "this Transfer-Encoding is not supported");
     return NULL;
 }
 
