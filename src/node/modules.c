@@ -221,6 +221,7 @@ static th_status operations_open(th_node *node, void **ret_module, th_error *err
                                      .writer = node->writer,
                                      .exchange = node->exchange,
                                      .cases = node->cases,
+                                     .people = node->people,
                                      .demonstration = node->config.demonstration,
                                      .life_per_minute = node->config.demonstration ? node->config.life_per_minute : 0,
                                      .seed = node->config.seed};

@@ -71,6 +71,7 @@ struct th_request {
     const char *content_type; /* "application/json" unless set; static text */
     th_buf out;            /* the body */
     th_error error;
+    bool told_once;        /* the answer holds a secret: it is not kept for a repeat under the same Idempotency-Key */
     void *ctx;             /* free for the handler */
     /* Set before th_request_finish: then runs on an I/O thread, after the hand-over, to fill in the answer (building texts
      * does not belong on the writer's thread). NULL = the answer is there already. Its return value is ignored. */

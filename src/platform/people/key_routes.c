@@ -98,6 +98,7 @@ th_handled th_keys_post(th_request *rq)
     th_pen_kstr(&pen, "id", id);
     th_pen_kstr(&pen, "key", key);
     th_pen_end(&pen, '}');
+    rq->told_once = true;
     th_reply_header(rq, "Cache-Control", TH_STR("no-store"));
     return th_reply_json(rq, 201);
 }

@@ -2,22 +2,32 @@
  *
  * The key is claimed in a commit of its own before the handler runs; the answer is kept before it is sent. What dies in between leaves a claim
  * without an answer: whoever asks again is told that it may have happened, and nothing is done twice. Temporary failures give the key back.
- * What a full disk kept from being written then, the next claim writes. */
+ * What a full disk kept from being written then, the next claim writes. Answers hold personal data: they are sealed under the node's secret.
+ * Of an answer that is told once (th_request.told_once) only the fact is kept. */
 #include "people-private.h"
 
 #include <string.h>
 
 enum { KEPT_HOURS = 24, ANSWER_MAX = 256 * 1024, KEY_MAX = 128, LATE_MAX = 256 };
+#define SWEEP_EVERY_US (10 * TH_MINUTE_US)
 
 typedef struct once {
     th_people *people;
     th_request *rq;
     th_str key, content_type, answer;
     th_hash hash;
-    bool is_new, give_back;
+    bool is_new, give_back, told_once;
     uint64_t late_to; /* late endings before this one were written with the claim */
     const th_value *known; /* hash, boot, status, content_type, answer */
 } once;
+
+/* Where an answer's media type stands: there was one, and it is not to be had again. */
+static const char told_once_mark[] = "told-once";
+
+static th_str seal_context(const once *o)
+{
+    return th_strf(&o->rq->arena, "once\n%.*s\n%.*s", TH_FMT(o->rq->who.account), TH_FMT(o->key));
+}
 
 /* ---- endings that the store could not take ---- */
 
@@ -80,6 +90,26 @@ static void late_forget(th_people *people, uint64_t to)
     pthread_mutex_unlock(&people->late_lock);
 }
 
+/* ---- forgetting ---- */
+
+static th_status sweep_apply(void *ctx, th_db *db, th_error *error)
+{
+    th_people *people = ctx;
+    th_value old = th_v_int(th_now_us(people->options.env) - KEPT_HOURS * TH_HOUR_US);
+    return th_db_exec(db, "DELETE FROM people_once WHERE at < ?1", &old, 1, NULL, error);
+}
+
+void th_people_tick(th_people *people)
+{
+    th_error error = {0};
+    int64_t now = th_now_us(people->options.env);
+    if (now < people->sweep_at_us && people->sweep_at_us - now <= SWEEP_EVERY_US) /* a clock set back is no reason to wait */
+        return;
+    people->sweep_at_us = now + SWEEP_EVERY_US;
+    if (th_people_write(people, sweep_apply, people, &error))
+        th_log(TH_LOG_WARN, "idempotency-not-swept", "type", error.type, NULL);
+}
+
 /* ---- the claim ---- */
 
 static th_hash request_hash(const th_request *rq)
@@ -92,10 +122,9 @@ static th_status claim_apply(void *ctx, th_db *db, th_error *error)
 {
     once *o = ctx;
     int64_t changed = 0, now = th_now_us(o->people->options.env);
-    th_value old[] = {th_v_text(o->rq->who.account), th_v_int(now - KEPT_HOURS * TH_HOUR_US)};
     th_status status = late_apply(o, db, error);
     if (!status)
-        status = th_db_exec(db, "DELETE FROM people_once WHERE account = ?1 AND at < ?2", old, 2, NULL, error);
+        status = sweep_apply(o->people, db, error);
     th_value values[] = {th_v_text(o->rq->who.account), th_v_text(o->key), th_v_blob(o->hash.b, TH_HASH_SIZE),
                          th_v_text(th_str_of(o->people->boot)), th_v_int(now)};
     if (!status)
@@ -120,13 +149,18 @@ static void answer_again(once *o)
     th_request *rq = o->rq;
     const th_value *row = o->known;
     bool same = row[0].s.n == TH_HASH_SIZE && memcmp(row[0].s.p, o->hash.b, TH_HASH_SIZE) == 0;
+    th_str answer = {NULL, 0};
     th_status status = TH_OK;
     if (!same)
         status = th_fail(&rq->error, TH_UNPROCESSABLE, "idempotency-mismatch", "同一 Idempotency-Key 曾用于不同的请求",
                          "This Idempotency-Key was used for another request");
     else if (row[2].type == TH_VALUE_NULL && th_str_is(row[1].s, o->people->boot))
         status = conflict(rq, "idempotency-running", "同一请求正在处理", "The same request is being worked on");
-    else if (row[2].type == TH_VALUE_NULL || row[4].type == TH_VALUE_NULL)
+    else if (th_str_is(row[3].s, told_once_mark))
+        status = conflict(rq, "told-once", "该请求已经执行；其答复含有密钥，只告知一次，不再保留",
+                          "This request was carried out; its answer held a secret, was told once and is not kept");
+    else if (row[2].type == TH_VALUE_NULL || row[4].type == TH_VALUE_NULL ||
+             th_unseal(o->people->options.secret, row[4].s, seal_context(o), &rq->arena, &answer))
         status = conflict(rq, "idempotency-unknown", "该请求可能已经执行，但答复已丢失；请先查看结果，再决定是否用新的键重发",
                           "This request may have been carried out, but its answer is lost; look before you send it again under a new key");
     if (status) {
@@ -134,7 +168,7 @@ static void answer_again(once *o)
         return;
     }
     th_reply_header(rq, "Idempotency-Replayed", TH_STR("true"));
-    (void)th_reply_bytes(rq, (int)row[2].i, th_str_is(row[3].s, "application/problem+json") ? "application/problem+json" : "application/json", row[4].s);
+    (void)th_reply_bytes(rq, (int)row[2].i, th_str_is(row[3].s, "application/problem+json") ? "application/problem+json" : "application/json", answer);
 }
 
 bool th_people_once_begin(void *ctx, th_request *rq, th_str key)
@@ -164,7 +198,7 @@ static th_status end_apply(void *ctx, th_db *db, th_error *error)
 {
     once *o = ctx;
     th_value values[] = {th_v_text(o->rq->who.account), th_v_text(o->key), th_v_int(o->rq->status), th_v_text(o->content_type),
-                         o->answer.n <= ANSWER_MAX ? th_v_blob(o->answer.p ? o->answer.p : "", o->answer.n) : th_v_null()};
+                         o->answer.p ? th_v_blob(o->answer.p, o->answer.n) : th_v_null()};
     if (o->give_back)
         return th_db_exec(db, "DELETE FROM people_once WHERE account = ?1 AND key = ?2", values, 2, NULL, error);
     return th_db_exec(db, "UPDATE people_once SET status = ?3, content_type = ?4, answer = ?5 WHERE account = ?1 AND key = ?2", values,
@@ -174,10 +208,16 @@ static th_status end_apply(void *ctx, th_db *db, th_error *error)
 void th_people_once_end(void *ctx, th_request *rq, th_str key)
 {
     th_error ignored = {0};
-    once o = {.people = ctx, .rq = rq, .key = key, .answer = th_buf_view(&rq->out), .content_type = th_str_of(rq->content_type),
-              .give_back = rq->status >= 500 || rq->status == 429};
+    once o = {.people = ctx, .rq = rq, .key = key, .content_type = th_str_of(rq->content_type),
+              .give_back = rq->status >= 500 || rq->status == 429, .told_once = rq->told_once && rq->status < 400};
+    th_str plain = th_buf_view(&rq->out);
     if (!o.content_type.n)
         o.content_type = TH_STR("application/json");
+    if (o.told_once)
+        o.content_type = th_str_of(told_once_mark);
+    else if (!o.give_back && plain.n <= ANSWER_MAX &&
+             th_seal(o.people->options.env, o.people->options.secret, plain, seal_context(&o), &rq->arena, &o.answer))
+        o.answer = (th_str){NULL, 0}; /* then it is lost, and a repeat is told so */
     th_status status = th_people_write(o.people, end_apply, &o, &ignored);
     if (status) {
         late_add(o.people, &o);

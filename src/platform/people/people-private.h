@@ -19,6 +19,7 @@ struct th_people {
     struct th_once_late *late; /* once.c; NULL until there was one */
     uint64_t late_first;       /* the number of late[0] */
     size_t late_count;
+    int64_t sweep_at_us;       /* once.c, the ticking thread's */
 };
 
 typedef struct th_account_row {

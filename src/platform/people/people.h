@@ -46,9 +46,13 @@ unsigned th_role_of(th_str name); /* "clerk"; 0 = unknown */
 
 /* For th_server_options.authenticate, ctx = th_people. Session cookie or `Authorization: Bearer <API key>`. */
 th_status th_people_authenticate(void *people, th_request *rq);
-/* For th_server_options.once_begin and once_end, ctx = th_people: answers are kept for a day. */
+/* For th_server_options.once_begin and once_end, ctx = th_people: answers are kept for a day, sealed; of one with
+ * rq->told_once only the fact. */
 bool th_people_once_begin(void *people, th_request *rq, th_str key);
 void th_people_once_end(void *people, th_request *rq, th_str key);
+
+/* From a thread that may block, now and then: forgets kept answers that are older than a day. */
+void th_people_tick(th_people *people);
 
 /* Blocking forms for the command line, set-up and tests. */
 TH_MUST_USE th_status th_people_add_office(th_people *people, th_str code, th_str name_zh, th_str name_en, th_str uscc,

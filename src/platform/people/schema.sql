@@ -70,3 +70,7 @@ CREATE TABLE people_once (
     at BIGINT NOT NULL,
     PRIMARY KEY (account, key)
 );
+
+-- migration 2: answers are sealed from here on (those that lay open are forgotten), and swept by their time
+UPDATE people_once SET answer = NULL;
+CREATE INDEX people_once_at ON people_once (at);

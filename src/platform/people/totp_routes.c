@@ -109,6 +109,7 @@ th_handled th_totp_post(th_request *rq)
     if (!t)
         return th_reply_problem(rq, TH_NO_MEMORY, NULL);
     t->given = th_v_blob(sealed.p, sealed.n);
+    rq->told_once = true;
     return totp_submit(t);
 }
 

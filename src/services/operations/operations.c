@@ -1,5 +1,6 @@
 /* operations.c — opening, the thread that beats once a second, and the route table. */
 #include "operations-private.h"
+#include "platform/people/people.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -90,6 +91,7 @@ static void *beat_run(void *arg)
     while (second_wait(o)) {
         int64_t now = th_now_us(o->options.env);
         th_cases_tick(o->options.cases);
+        th_people_tick(o->options.people);
         th_beat_turn(o, now);
         th_minutes_turn(o, now);
         th_wall_publish(o, now);

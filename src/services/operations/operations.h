@@ -18,6 +18,7 @@ typedef struct th_operations_options {
     th_writer *writer;
     th_exchange *exchange;
     th_cases *cases;
+    struct th_people *people;
     bool demonstration;
     int life_per_minute; /* simulated messages a minute; 0 = none. Only with demonstration. */
     uint64_t seed;       /* of the simulated data */
