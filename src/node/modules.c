@@ -12,7 +12,7 @@ static th_status people_open(th_node *node, void **ret_module, th_error *error)
 {
     th_people_options options = {.store = node->store,
                                  .writer = node->writer,
-                                 .pool = node->pool,
+                                 .pool = node->passwords,
                                  .env = &node->env,
                                  .secure_cookies = node->config.portal_cert[0] != 0,
                                  .cookie_suffix = node->config.code,

@@ -10,7 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { POOL_THREADS = 2, POOL_QUEUE = 64, OUTSIDE_THREADS = 4, OUTSIDE_QUEUE = 64 };
+enum { POOL_THREADS = 2, POOL_QUEUE = 64, PASSWORD_THREADS = 2, PASSWORD_QUEUE = 256, OUTSIDE_THREADS = 4, OUTSIDE_QUEUE = 64 };
 
 static th_status lock_take(th_node *node, th_error *error)
 {
@@ -115,6 +115,8 @@ static th_status node_open(const char *dir, bool alone, th_node **ret_node, th_e
         status = schemas_migrate(node, error);
     if (!status)
         status = th_pool_open(POOL_THREADS, POOL_QUEUE, &node->pool);
+    if (!status)
+        status = th_pool_open(PASSWORD_THREADS, PASSWORD_QUEUE, &node->passwords);
     if (!status)
         status = th_pool_open(OUTSIDE_THREADS, OUTSIDE_QUEUE, &node->outside);
     if (!status)
@@ -307,6 +309,8 @@ void th_node_close(th_node *node)
             modules[i].close(node->modules[i]);
     if (node->pool)
         th_pool_close(node->pool);
+    if (node->passwords)
+        th_pool_close(node->passwords);
     th_exchange_close(node->exchange);
     th_link_close(node->link);
     if (node->store)

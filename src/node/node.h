@@ -76,6 +76,7 @@ struct th_node {
     th_store *store;
     th_writer *writer;
     th_pool *pool;
+    th_pool *passwords; /* nothing else keeps whoever signs in waiting, and they keep nobody else */
     th_pool *outside; /* for batches of peers that wait for registers in other systems */
     th_exchange *exchange;
     th_people *people;

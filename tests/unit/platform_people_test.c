@@ -281,6 +281,29 @@ static void five_wrong_passwords_lock_for_a_growing_while(bool pg)
 }
 ON_SQLITE(five_wrong_passwords_lock_for_a_growing_while)
 
+static void nobodys_login_locks_like_somebodys(bool pg)
+{
+    browser w;
+    set_up_node(pg, "wa");
+    MUST(th_people_disable(n.people, TH_STR("audit"), &error), &error);
+    static const char *const logins[] = {"window", "nobody", "audit"};
+    for (int64_t minutes = 1; minutes <= 4; minutes *= 2) {
+        reply got[TH_COUNT(logins)];
+        for (size_t i = 0; i < TH_COUNT(logins); i++) {
+            for (int tries = minutes == 1 ? 5 : 1; tries > 0; tries--)
+                HTTP(try_sign_in(&w, logins[i], "wrong horse", NULL), 401, "sign-in-failed");
+            got[i] = HTTP(try_sign_in(&w, logins[i], "wrong horse", NULL), 429, "locked");
+            assert_int_equal(got[i].body.n, got[0].body.n);
+            assert_string_equal(got[i].retry, got[0].retry);
+        }
+        n.b.clock.now_us += minutes * TH_MINUTE_US + TH_SECOND_US;
+    }
+    HTTP(try_sign_in(&w, "another", "wrong horse", NULL), 401, "sign-in-failed"); /* each for itself */
+    sign_in(&w, &n, "window", "correct horse");
+    tear_down_node();
+}
+ON_SQLITE(nobodys_login_locks_like_somebodys)
+
 static void *guess(void *arg)
 {
     browser w = {.n = arg};
@@ -548,6 +571,7 @@ int main(void)
         ONE(a_session_is_a_cookie_that_scripts_cannot_read_kept_hashed),
         BOTH(a_session_ends_when_it_should),
         ONE(five_wrong_passwords_lock_for_a_growing_while),
+        ONE(nobodys_login_locks_like_somebodys),
         BOTH(guesses_at_the_same_moment_all_count),
         ONE(the_words_for_nobody_and_for_a_wrong_password_are_the_same),
         BOTH(one_time_codes_are_enrolled_asked_for_and_used_once),

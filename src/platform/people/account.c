@@ -46,7 +46,8 @@ th_status th_people_open(const th_people_options *options, th_people **ret_peopl
     snprintf(people->cookie, sizeof people->cookie, "tonghui-%s", options->cookie_suffix);
     th_uuid7(options->env, people->boot);
     people->keys = th_key_cache_open();
-    th_status status = people->keys ? th_password_hash(TH_STR("no such account"), people->nobody) : TH_NO_MEMORY;
+    people->guesses = th_guesses_open();
+    th_status status = people->keys && people->guesses ? th_password_hash(TH_STR("no such account"), people->nobody) : TH_NO_MEMORY;
     if (status)
         th_people_close(people);
     else
@@ -59,6 +60,7 @@ void th_people_close(th_people *people)
     if (people) {
         memset(people->options.secret, 0, sizeof people->options.secret);
         th_key_cache_close(people->keys);
+        th_guesses_close(people->guesses);
         th_free(people->late);
         pthread_mutex_destroy(&people->late_lock);
     }

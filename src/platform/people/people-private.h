@@ -8,10 +8,12 @@
 enum { TH_SESSION_HOURS = 12, TH_LOGIN_MAX = 64, TH_PASSWORD_MAX = 200, TH_LOCK_AFTER = 5 };
 
 typedef struct th_key_cache th_key_cache;
+typedef struct th_guesses th_guesses;
 
 struct th_people {
     th_people_options options;
     th_key_cache *keys;
+    th_guesses *guesses;
     char boot[TH_ID_TEXT]; /* of this process */
     char cookie[40]; /* "tonghui-110000" */
     char nobody[TH_PASSWORD_HASH]; /* checked when there is no such login, so that time tells nothing */
@@ -45,6 +47,13 @@ bool th_key_cache_find(th_key_cache *cache, th_str id, const char hash[TH_HEX_HA
                        uint64_t *ret_generation);
 void th_key_cache_put(th_key_cache *cache, uint64_t generation, const char hash[TH_HEX_HASH], const th_who *who, int64_t now_us);
 void th_key_cache_forget(th_key_cache *cache); /* after the commit that revokes */
+/* guesses.c: of logins without an account in force */
+TH_MUST_USE th_guesses *th_guesses_open(void);
+void th_guesses_close(th_guesses *guesses);
+int64_t th_guesses_locked_until(th_people *people, th_str login);
+void th_guesses_count(th_people *people, th_str login);
+/* How long the wrong try locks that is `over` beyond the fifth: 1, 2, 4 … 64 minutes. */
+static inline int64_t th_lock_us(int64_t over) { return TH_MINUTE_US << (over > 6 ? 6 : over); }
 /* session.c */
 th_handled th_session_post(th_request *rq);
 th_handled th_session_get(th_request *rq);

@@ -147,8 +147,8 @@ th_status th_account_failed(th_people *people, th_db *db, th_str account, th_are
     if (status)
         return status;
     int64_t over = row[0].i - TH_LOCK_AFTER, now = th_now_us(people->options.env);
-    if (over >= 0) { /* 1, 2, 4 … 64 minutes */
-        th_value values[] = {id, th_v_int(now + (TH_MINUTE_US << (over > 6 ? 6 : over)))};
+    if (over >= 0) {
+        th_value values[] = {id, th_v_int(now + th_lock_us(over))};
         status = th_db_exec(db, "UPDATE people_account SET locked_until = ?2 WHERE id = ?1", values, 2, NULL, error);
     }
     return status ? status : th_people_event_add(people, db, account, over >= 0 ? "locked" : "wrong-password", error);
@@ -289,12 +289,16 @@ static void sign_in_job(void *arg)
         sign_in_end(s, status);
         return;
     }
-    if (s->known && th_account_locked(people, &s->account, &rq->error)) {
+    if (!s->known) /* nobody's login locks like somebody's */
+        s->account = (th_account_row){.locked_until = th_guesses_locked_until(people, s->login)};
+    if (th_account_locked(people, &s->account, &rq->error)) {
         sign_in_end(s, TH_BUSY);
         return;
     }
     credentials_check(s);
     bool said_nothing_wrong = strcmp(rq->error.type, "totp-required") == 0; /* the password was right, the code not yet asked */
+    if (!s->known)
+        th_guesses_count(people, s->login);
     if (!s->known || said_nothing_wrong) {
         sign_in_end(s, TH_UNAUTHENTICATED);
         return;
