@@ -195,6 +195,8 @@ export const citizen = {
   'looks.why': ['为了', 'For'],
   'looks.case': ['办件', 'Case'],
   'looks.fields': ['内容', 'Fields'],
+  'looks.readings.show': ['显示这份清单本身被查看的 {n} 条记录', 'Show the {n} {n|reading|readings} of this list itself'],
+  'looks.readings.hide': ['不显示这份清单本身被查看的记录', 'Leave out the readings of this list itself'],
   'looks.basis': ['依据', 'Permitted by'],
   'looks.basis.consent': ['您的同意', 'your consent'],
   'looks.basis.application': ['您自己的申请', 'your own application'],
