@@ -167,6 +167,15 @@ test('what is no JSON is said in each language by itself, with its place', async
   }
 })
 
+test('where nothing is asked for, nothing may come; what is not there is not found', async () => {
+  problem(await operator.post('/people/v1/totp', { a: 1 }), 400)
+  problem(await anyone.post('/operations/v1/tour', [1]), 400)
+  problem(await operator.post('/exchange/v1/alarms/nothing:handle', { note: 'x' }), 404)
+  const answer = await r.keyed('120000', 'everywhere').post('/records/v1/verify:everywhere', { register: 'population', key: { id_number: '440524188001010014' }, claims: { name: '某某' }, purpose: { item: 'curiosity' } })
+  problem(answer, 403)
+  assert.match(answer.json.type, /grant-purpose/)
+})
+
 test('ten megabytes are refused before they are read', async () => {
   const answer = await citizen.post('/cases/v1/cases', `{"item":"${'x'.repeat(10 << 20)}"}`).catch((cause) => ({ closed: cause }))
   if (!answer.closed) problem(answer, 413)

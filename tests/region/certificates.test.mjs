@@ -389,7 +389,7 @@ test('answers that lie are refused and the question stays open; requests that li
     assert.equal(answer.status, status, what)
     assert.ok((await answer.json()).type.endsWith(type), what)
   }
-  assert.equal((await send({ vp_token: vp(bound()), state: said.state }, 'application/json')).status, 400)
+  assert.equal((await send({ vp_token: vp(bound()), state: said.state }, 'application/json')).status, 415)
   assert.equal((await asker.get(`/certificates/v1/oid4vp/response/${asked.id}`)).json.state, 'asked')
   assert.equal((await send({ vp_token: vp(bound()), state: said.state })).status, 200)
   assert.equal((await send({ vp_token: vp(bound()), state: said.state })).status, 409)

@@ -142,8 +142,10 @@ static th_status answer_job(th_request *rq)
 
 th_handled th_asked_answer_post(th_request *rq)
 {
-    if (!th_str_starts(th_request_header(rq, "Content-Type"), "application/x-www-form-urlencoded"))
+    if (!th_str_starts(th_request_header(rq, "Content-Type"), "application/x-www-form-urlencoded")) {
+        rq->error.http = 415;
         return th_reply_problem(rq, th_fail(&rq->error, TH_INVALID, "content-type", "须为 application/x-www-form-urlencoded", "Must be application/x-www-form-urlencoded"), NULL);
+    }
     return th_on_pool(rq, answer_job);
 }
 

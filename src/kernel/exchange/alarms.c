@@ -247,8 +247,18 @@ static th_status handle_apply(void *ctx, th_db *db, th_error *error)
     th_status status = th_db_exec(db,
                                   "UPDATE exchange_alarm SET handled_at = ?2, handled_by = ?3, note = ?4 WHERE id = ?1 AND handled_at IS NULL",
                                   values, TH_COUNT(values), &changed, error);
-    if (!status && !changed)
-        return th_fail(error, TH_CONFLICT, "alarm-handled", "没有这条未处理的告警", "There is no such open alarm");
+    if (!status && !changed) {
+        const th_value *row;
+        th_arena arena;
+        th_arena_open(&arena, 4096);
+        status = th_db_one(db, "SELECT 1 FROM exchange_alarm WHERE id = ?1", values, 1, &arena, &row, error);
+        th_arena_close(&arena);
+        if (status == TH_NOT_FOUND)
+            return th_fail(error, TH_NOT_FOUND, "no-alarm", "没有这条告警", "There is no such alarm");
+        if (status)
+            return status;
+        return th_fail(error, TH_CONFLICT, "alarm-handled", "这条告警已处理", "This alarm was handled already");
+    }
     return status;
 }
 

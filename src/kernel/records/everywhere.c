@@ -151,11 +151,27 @@ static th_status ticket_apply(void *ctx, th_db *db, th_error *error)
 
 /* ---- the answer ---- */
 
+/* It was heard, or would say the same: no for a reason that lies with the caller. */
+static bool refused(const one_node *node)
+{
+    th_status status = node->ask.status ? node->ask.status : node->ask.error.status;
+    return !node->results && (status == TH_FORBIDDEN || status == TH_INVALID || status == TH_UNPROCESSABLE);
+}
+
+/* Every node says no for the same reason: then that is the answer. */
+static const one_node *all_refused(const question *q)
+{
+    for (size_t i = 0; i < q->n; i++)
+        if (!refused(&q->nodes[i]) || strcmp(q->nodes[i].ask.error.type, q->nodes[0].ask.error.type) != 0)
+            return NULL;
+    return &q->nodes[0];
+}
+
 static void node_write(const one_node *node, th_pen *pen)
 {
     th_pen_object(pen);
     th_pen_kstr(pen, "code", node->ask.provider);
-    th_pen_ktext(pen, "state", node->results ? "answered" : "silent");
+    th_pen_ktext(pen, "state", node->results ? "answered" : refused(node) ? "refused" : "silent");
     if (node->results) {
         th_pen_kraw(pen, "results", node->results->raw);
         th_pen_kraw(pen, "receipt", node->ask.receipt);
@@ -176,6 +192,9 @@ static th_handled answer_write(question *q)
     th_request *rq = q->rq;
     size_t k = 0;
     merge(q);
+    const one_node *no = all_refused(q);
+    if (no)
+        return th_reply_problem(rq, no->ask.status ? no->ask.status : no->ask.error.status, &no->ask.error);
     th_status status = q->conflict ? th_records_write(q->records, ticket_apply, q, &rq->error) : TH_OK;
     if (status)
         return th_reply_problem(rq, status, NULL);

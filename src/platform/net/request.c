@@ -320,6 +320,16 @@ static bool coding_check(th_rq *r)
     return true;
 }
 
+/* Where nothing is asked for, nothing or {} may come: what is passed over would be taken for heard. */
+static bool nothing_brought(th_rq *r)
+{
+    th_str body = th_str_trim(r->rq.body);
+    if (r->rq.route->body != TH_BODY_NONE || !body.n || th_str_is(r->rq.method, "GET") || th_str_is(r->rq.method, "HEAD") || th_str_is(body, "{}"))
+        return true;
+    return refuse(r, th_fail_field(&r->rq.error, "", "unknown-field", "此处不带正文", "No body is taken here"), "invalid-request",
+                  "请求有误，请按所列各项修改", "The request has faults; see the fields named");
+}
+
 static bool json_read(th_rq *r)
 {
     th_request *rq = &r->rq;
@@ -362,7 +372,7 @@ static th_handled dispatch(th_rq *r)
         return TH_DONE;
     }
     rq->body = th_buf_view(&r->body);
-    if (!role_check(r) || !coding_check(r) || !json_read(r) || !once_check(r))
+    if (!role_check(r) || !coding_check(r) || !nothing_brought(r) || !json_read(r) || !once_check(r))
         return TH_DONE;
     return rq->route->handler(rq);
 }
