@@ -94,6 +94,7 @@ int th_cmd_user_add(const th_args *args);
 int th_cmd_user_list(const th_args *args);
 int th_cmd_user_password(const th_args *args);
 int th_cmd_user_disable(const th_args *args);
+int th_cmd_user_totp(const th_args *args);
 int th_cmd_user_office(const th_args *args);
 int th_cmd_user_key(const th_args *args);
 int th_cmd_register_import(const th_args *args);

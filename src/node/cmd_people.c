@@ -231,6 +231,17 @@ int th_cmd_user_password(const th_args *args)
     return at_node(args, user_password);
 }
 
+static int user_totp(const th_args *args, th_node *node, th_error *error)
+{
+    th_status status = th_people_reset_totp(node->people, th_str_of(th_word(args, 0)), error);
+    return status ? th_cmd_failed(args, status, error) : th_cmd_done(args, (th_str){NULL, 0}, "动态码已取消", "The one-time codes are taken off");
+}
+
+int th_cmd_user_totp(const th_args *args)
+{
+    return at_node(args, user_totp);
+}
+
 int th_cmd_user_disable(const th_args *args)
 {
     return at_node(args, user_disable);

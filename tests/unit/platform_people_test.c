@@ -417,7 +417,11 @@ static void guesses_at_codes_lock_the_account(bool pg)
     HTTP(totp_remove(&w, "00000x", "correct horse"), 400, NULL);
     HTTP(totp_remove(&w, code_at(secret, n.b.clock.now_us + 30 * TH_SECOND_US).p, "correct horse"), 429, "locked");
     n.b.clock.now_us += 65 * TH_MINUTE_US;
-    HTTP(totp_remove(&w, code_at(secret, n.b.clock.now_us).p, "correct horse"), 200, NULL);
+    MUST(th_people_reset_totp(n.people, TH_STR("ops"), &error), &error); /* the authenticator was lost */
+    assert_false(signed_in(&w));
+    sign_in(&w, &n, "ops", "correct horse");
+    assert_int_equal(events("totp-reset"), 1);
+    REFUSED(th_people_reset_totp(n.people, TH_STR("nobody"), &error), &error, TH_NOT_FOUND, "no-account");
     tear_down_node();
 }
 ON_SQLITE(guesses_at_codes_lock_the_account)

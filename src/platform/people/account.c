@@ -188,7 +188,8 @@ th_status th_people_add_account(th_people *people, const th_account_new *account
 typedef struct login_write {
     th_people *people;
     th_str login;
-    const char *password; /* NULL: disable */
+    const char *password; /* NULL: disable, or: */
+    bool totp_reset;
 } login_write;
 
 static th_status login_apply(void *ctx, th_db *db, th_error *error)
@@ -206,11 +207,12 @@ static th_status login_apply(void *ctx, th_db *db, th_error *error)
     th_value values[] = {row[0], th_v_text(th_str_of(w->password))};
     status = w->password ? th_db_exec(db, "UPDATE people_account SET password = ?2, failed = 0, locked_until = 0, disabled = 0 WHERE id = ?1",
                                       values, 2, NULL, error)
-                         : th_db_exec(db, "UPDATE people_account SET disabled = 1 WHERE id = ?1", values, 1, NULL, error);
+                         : th_db_exec(db, w->totp_reset ? "UPDATE people_account SET totp = NULL, totp_pending = NULL WHERE id = ?1"
+                                                        : "UPDATE people_account SET disabled = 1 WHERE id = ?1", values, 1, NULL, error);
     if (!status) /* whoever is signed in with the old password is not any more */
         status = th_db_exec(db, "DELETE FROM people_session WHERE account = ?1", values, 1, NULL, error);
     if (!status) /* the id: a login may be somebody's telephone number */
-        status = th_people_event_add(w->people, db, values[0].s, w->password ? "password-set" : "disabled", error);
+        status = th_people_event_add(w->people, db, values[0].s, w->password ? "password-set" : w->totp_reset ? "totp-reset" : "disabled", error);
     th_arena_close(&arena);
     return status;
 }
@@ -221,13 +223,19 @@ th_status th_people_set_password(th_people *people, th_str login, th_str passwor
     if (password.n < 8 || password.n > TH_PASSWORD_MAX)
         return th_fail_field(error, "/password", "length", "密码须为 8–200 个字符", "The password must have 8 to 200 characters");
     th_status status = th_password_hash(password, hash);
-    login_write write = {people, login, hash};
+    login_write write = {people, login, hash, false};
     return status ? status : th_people_write(people, login_apply, &write, error);
 }
 
 th_status th_people_disable(th_people *people, th_str login, th_error *error)
 {
-    login_write write = {people, login, NULL};
+    login_write write = {people, login, NULL, false};
+    return th_people_write(people, login_apply, &write, error);
+}
+
+th_status th_people_reset_totp(th_people *people, th_str login, th_error *error)
+{
+    login_write write = {people, login, NULL, true};
     return th_people_write(people, login_apply, &write, error);
 }
 

@@ -61,6 +61,8 @@ TH_MUST_USE th_status th_people_add_account(th_people *people, const th_account_
                                             th_error *error);
 TH_MUST_USE th_status th_people_set_password(th_people *people, th_str login, th_str password, th_error *error);
 TH_MUST_USE th_status th_people_disable(th_people *people, th_str login, th_error *error);
+/* The account asks for no one-time code until its owner enrols anew; whoever is signed in with it is not any more. */
+TH_MUST_USE th_status th_people_reset_totp(th_people *people, th_str login, th_error *error);
 /* A new API key for an outside system acting for `office`; the text is shown once: "thk_<id>_<secret>". */
 TH_MUST_USE th_status th_people_add_key(th_people *people, th_str name, th_str office, th_arena *arena, th_str *ret_key,
                                         th_error *error);
