@@ -267,6 +267,7 @@ test('a case arrives with a stamp that can be, or not at all', async () => {
   }
   assert.equal(await sent(now, now), 'received')
   assert.equal(await sent(now - 90 * day, now - 50 * day), 'received')
-  for (const stamp of [1, 0, -5, now - 70 * day, now + 3600e6, Number.MAX_SAFE_INTEGER]) assert.equal(await sent(Math.min(stamp, now), stamp), '/body/stamp_us', `${stamp}`)
-  for (const created of [1, -5, now + 60e6, now - 1000 * day]) assert.equal(await sent(created, now), '/body/created_us', `${created}`)
+  for (const stamp of [1, 0, -5, now - 70 * day, now + 2 * 3600e6, Number.MAX_SAFE_INTEGER]) assert.equal(await sent(Math.min(stamp, now), stamp), '/body/stamp_us', `${stamp}`)
+  assert.equal(await sent(now + 60e6, now), 'received') // a clock that was put back in between
+  for (const created of [1, -5, now + 2 * 3600e6, now - 1000 * day]) assert.equal(await sent(created, now), '/body/created_us', `${created}`)
 })

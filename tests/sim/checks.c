@@ -413,15 +413,15 @@ static void outbox_check(sim *s, sim_node *n)
     if (th_store_acquire(n->store, &db, NULL))
         return;
     th_arena_open(&arena, 16u << 20);
-    if (th_db_select(db, "SELECT peer, seq, state, attempts, COALESCE(error, '-'), subject_key, line FROM exchange_outbox", NULL, 0, &arena, &rows, NULL) == TH_OK)
+    if (th_db_select(db, "SELECT peer, seq, state, attempts, COALESCE(error, '-'), subject_key FROM exchange_outbox", NULL, 0, &arena, &rows, NULL) == TH_OK)
         for (size_t i = 0; i < rows.n; i++) {
             const th_value *row = th_row(&rows, i);
             const sim_case *c = case_known(s, row[5].s);
             bool to_evil = s->equivocator >= 0 && th_str_is(row[0].s, sim_codes[s->equivocator]);
             bool forgotten = c ? c->excused : s->counts.restores > 0;
             if (!to_evil && !forgotten)
-                sim_fail(s, "%s: message %lld for %.*s was not delivered: state %lld, %lld attempts, %.*s: %.300s", n->code,
-                         (long long)row[1].i, TH_FMT(row[0].s), (long long)row[2].i, (long long)row[3].i, TH_FMT(row[4].s), row[6].s.p);
+                sim_fail(s, "%s: message %lld for %.*s was not delivered: state %lld, %lld attempts, %.*s, about %.*s", n->code,
+                         (long long)row[1].i, TH_FMT(row[0].s), (long long)row[2].i, (long long)row[3].i, TH_FMT(row[4].s), TH_FMT(row[5].s));
         }
     th_arena_close(&arena);
     th_store_release(n->store, db);

@@ -105,7 +105,8 @@ static th_status submission_write(th_cases *cases, th_db *db, const th_case *c, 
     th_pen_kstr(pen, "office", c->office);
     th_pen_kstr(pen, "channel", c->channel);
     th_pen_kint(pen, "created_us", c->created_us);
-    th_pen_kint(pen, "stamp_us", th_now_us(&cases->env));
+    int64_t now = th_now_us(&cases->env); /* a clock that was put back since does not stamp a case before it began */
+    th_pen_kint(pen, "stamp_us", now > c->created_us ? now : c->created_us);
     th_pen_kraw(pen, "secret", secret->raw);
     status = evidence_write(cases, db, c->id, pen, arena, ret_complete, error);
     if (!status)
@@ -190,18 +191,19 @@ th_status th_case_event_send(th_cases *cases, th_db *db, const th_case *c, th_st
 /* ---- arriving ---- */
 
 /* The stamp of another node starts the clock of the law here, so it must be a time that can be: not before the case was begun, not ahead by
- * more than the clocks of two nodes may differ. A node may be cut off for weeks before its outbox gets through, hence sixty days; a case may
- * wait at its window for papers much longer before it is handed over, hence two years. */
+ * more than clocks are ever off. Each may be off by five minutes, and was perhaps put right in between; the law counts days, so an hour is
+ * plenty. A node may be cut off for weeks before its outbox gets through, hence sixty days; a case may wait at its window for papers much
+ * longer before it is handed over, hence two years. */
 static th_status times_read(const th_message *m, int64_t now_us, int64_t *ret_created, int64_t *ret_stamp, th_error *error)
 {
-    static const int64_t day_us = INT64_C(86400) * TH_SECOND_US, ahead_us = 300 * TH_SECOND_US, cut_off_days = 60, collecting_days = 730;
+    static const int64_t day_us = INT64_C(86400) * TH_SECOND_US, ahead_us = 3600 * TH_SECOND_US, cut_off_days = 60, collecting_days = 730;
     int64_t created = th_json_int(m->body, "created_us", m->at_us), stamp = th_json_int(m->body, "stamp_us", created);
     if (stamp > now_us + ahead_us || stamp < now_us - cut_off_days * day_us)
         return th_fail_field(error, "/body/stamp_us", "range", "收件时间须在近六十日内，且不晚于现在", "The stamp must lie within the last sixty days and not ahead");
-    if (created > stamp || created < stamp - collecting_days * day_us)
+    if (created > stamp + ahead_us || created < stamp - collecting_days * day_us)
         return th_fail_field(error, "/body/created_us", "range", "提交时间不得晚于收件时间，也不得早于其前两年",
                              "A case is begun before its stamp, and not more than two years before");
-    *ret_created = created;
+    *ret_created = created < stamp ? created : stamp;
     *ret_stamp = stamp;
     return TH_OK;
 }
