@@ -221,24 +221,9 @@ static th_status letter_answer(th_request *rq)
     return TH_OK;
 }
 
-static void letter_job(void *arg)
-{
-    th_request *rq = arg;
-    th_status status = letter_answer(rq);
-    if (status)
-        (void)th_reply_problem(rq, status, NULL);
-    th_request_finish(rq);
-}
-
 /* Drawing takes tens of milliseconds: not on the threads that everybody waits for. */
 th_handled th_cases_letter(th_request *rq)
 {
     th_cases *cases = rq->module;
-    if (!cases->pool) {
-        th_status status = letter_answer(rq);
-        return status ? th_reply_problem(rq, status, NULL) : TH_DONE;
-    }
-    if (th_pool_submit(cases->pool, letter_job, rq))
-        return th_reply_problem(rq, th_fail(&rq->error, TH_BUSY, "busy", "本节点繁忙，请稍后再试", "This node is busy; try again shortly"), NULL);
-    return TH_LATER;
+    return th_request_on_pool(rq, cases->pool, letter_answer);
 }

@@ -167,9 +167,8 @@ void th_url_encode(th_buf *buf, th_str text);
 th_str th_form_value(th_str form, const char *name, th_arena *arena); /* absent when not there or badly coded */
 
 /* ---- routes */
-typedef th_status (*th_certificate_job)(th_request *rq); /* fills the answer; a failure becomes a problem */
 /* Run on a pool thread what may wait for the network or draws a page. */
-th_handled th_on_pool(th_request *rq, th_certificate_job job);
+th_handled th_on_pool(th_request *rq, th_request_job job);
 void th_words_write(th_pen *pen, const char *key, th_str zh, th_str en);
 void th_member_write(th_pen *pen, const char *key, const th_trust *trust, th_str code);
 th_handled th_certificates_issue_post(th_request *rq);

@@ -3,27 +3,10 @@
 
 /* ---- what several handlers need ---- */
 
-static void pool_job(void *arg)
-{
-    th_request *rq = arg;
-    th_certificate_job job = *(th_certificate_job *)rq->ctx;
-    th_status status = job(rq);
-    if (status)
-        (void)th_reply_problem(rq, status, NULL);
-    th_request_finish(rq);
-}
-
-th_handled th_on_pool(th_request *rq, th_certificate_job job)
+th_handled th_on_pool(th_request *rq, th_request_job job)
 {
     th_certificates *certs = rq->module;
-    th_certificate_job *kept = th_alloc(&rq->arena, sizeof *kept);
-    if (!kept)
-        return th_reply_problem(rq, TH_NO_MEMORY, NULL);
-    *kept = job;
-    rq->ctx = kept;
-    if (th_pool_submit(certs->options.pool, pool_job, rq))
-        return th_reply_problem(rq, th_fail(&rq->error, TH_BUSY, "busy", "本节点繁忙，请稍后再试", "This node is busy; try again shortly"), NULL);
-    return TH_LATER;
+    return th_request_on_pool(rq, certs->options.pool, job);
 }
 
 void th_words_write(th_pen *pen, const char *key, th_str zh, th_str en)

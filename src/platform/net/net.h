@@ -10,6 +10,7 @@
  */
 #ifndef TH_PLATFORM_NET_H
 #define TH_PLATFORM_NET_H
+#include "platform/base/pool.h"
 #include "platform/base/base.h"
 #include "platform/base/json.h"
 
@@ -91,6 +92,10 @@ th_handled th_reply_json(th_request *rq, int http_status);
 th_handled th_reply_bytes(th_request *rq, int http_status, const char *content_type, th_str bytes);
 /* After TH_LATER: the reply_* functions fill in, this sends. From any thread; `rq` is gone afterwards. Many at once: one wake. */
 void th_request_finish(th_request *rq);
+/* What is too slow for an I/O thread: `job` fills in the answer on the pool, and a failure of it becomes a problem. When the pool is full the
+ * caller is told so at once. Without a pool it runs where it is. */
+typedef th_status (*th_request_job)(th_request *rq);
+th_handled th_request_on_pool(th_request *rq, th_pool *pool, th_request_job job);
 void th_request_finish_all(th_request **rqs, size_t n);
 
 /* ---- routes ------------------------------------------------------------------------------------------------------------- */

@@ -485,3 +485,31 @@ enum MHD_Result th_access(void *cls, struct MHD_Connection *connection, const ch
     }
     return whole(r);
 }
+
+/* ---- on a pool ---- */
+
+static void pool_job(void *arg)
+{
+    th_request *rq = arg;
+    th_request_job job = *(th_request_job *)rq->ctx;
+    th_status status = job(rq);
+    if (status)
+        (void)th_reply_problem(rq, status, NULL);
+    th_request_finish(rq);
+}
+
+th_handled th_request_on_pool(th_request *rq, th_pool *pool, th_request_job job)
+{
+    th_request_job *kept = pool ? th_alloc(&rq->arena, sizeof *kept) : NULL;
+    if (!pool) {
+        th_status status = job(rq);
+        return status ? th_reply_problem(rq, status, NULL) : TH_DONE;
+    }
+    if (!kept)
+        return th_reply_problem(rq, TH_NO_MEMORY, NULL);
+    *kept = job;
+    rq->ctx = kept;
+    if (th_pool_submit(pool, pool_job, rq))
+        return th_reply_problem(rq, th_fail(&rq->error, TH_BUSY, "busy", "本节点繁忙，请稍后再试", "This node is busy; try again shortly"), NULL);
+    return TH_LATER;
+}
