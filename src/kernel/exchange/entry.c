@@ -1,4 +1,5 @@
 /* entry.c — one line of the journal. Both sides write it from what they know and must get the same bytes. */
+#include "exchange-private.h"
 #include "kernel/exchange/receipt.h"
 
 #include <string.h>
@@ -69,4 +70,15 @@ th_status th_entry_read(th_str line, th_arena *arena, th_entry *ret_entry, th_er
         return th_fail(error, TH_INVALID, "entry-malformed", "不是合法的日志条目", "Not a journal entry");
     *ret_entry = e;
     return TH_OK;
+}
+
+bool th_leaf_is_of(const th_hash *leaf, th_str line)
+{
+    static const th_suite suites[] = {TH_SUITE_ED25519, TH_SUITE_SM2};
+    for (size_t i = 0; i < TH_COUNT(suites); i++) {
+        th_hash own = th_merkle_leaf(suites[i], line);
+        if (th_hash_eq(leaf, &own))
+            return true;
+    }
+    return false;
 }

@@ -182,6 +182,9 @@ TH_MUST_USE th_status th_outbox_retry(th_exchange *ex, th_db *db, const char *pe
 /* True when the effect is new; false when (origin, sequence, id) was applied before. */
 TH_MUST_USE th_status th_inbox_admit(th_db *db, const th_message *message, int64_t now_us, bool *ret_new, th_error *error);
 
+/* entry.c: is it the line's hash, under the one suite or the other? Which one a line was sent under, its entry does not say. */
+bool th_leaf_is_of(const th_hash *leaf, th_str line);
+
 /* body.c: `where` "request", "answer" (key: the batch's id, 16 bytes) or "line" (key: the message's id) */
 TH_MUST_USE th_status th_body_seal(const th_exchange *ex, const char *where, th_str key, th_str clear, th_arena *arena, th_value *ret, th_error *error);
 TH_MUST_USE th_status th_body_open(const th_exchange *ex, const char *where, th_str key, th_str stored, th_arena *arena, th_str *ret_clear, th_error *error);

@@ -9,18 +9,6 @@ static th_status unproved(th_error *error)
     return th_fail(error, TH_UNPROCESSABLE, "unproved", "存证与所称的问答不符", "The receipt does not prove the question and answer that are told");
 }
 
-/* The suite is that of who asked, which the receipt does not say. */
-static bool is_leaf(const th_hash *leaf, th_str line)
-{
-    static const th_suite suites[] = {TH_SUITE_ED25519, TH_SUITE_SM2};
-    for (size_t i = 0; i < TH_COUNT(suites); i++) {
-        th_hash own = th_merkle_leaf(suites[i], line);
-        if (th_hash_eq(leaf, &own))
-            return true;
-    }
-    return false;
-}
-
 static bool log_is_of(const char *log, th_str member)
 {
     return strlen(log) > member.n && memcmp(log, member.p, member.n) == 0 && log[member.n] == '.';
@@ -29,7 +17,7 @@ static bool log_is_of(const char *log, th_str member)
 static bool entry_fits(const th_entry *e, const th_told *told)
 {
     return th_str_is(e->direction, "answered") && th_str_eq(e->peer, told->consumer) && th_str_eq(e->id, told->id) && th_str_eq(e->item, told->item) &&
-           th_str_eq(e->case_id, told->case_id) && is_leaf(&e->leaf, told->question) && is_leaf(&e->answer, told->answer);
+           th_str_eq(e->case_id, told->case_id) && th_leaf_is_of(&e->leaf, told->question) && th_leaf_is_of(&e->answer, told->answer);
 }
 
 th_status th_exchange_proved(th_exchange *ex, const th_told *told, th_arena *arena, th_message *ret_question, const th_json **ret_answer, th_error *error)

@@ -7,7 +7,7 @@
 #define LABEL "tonghui"
 static const char request_tag[] = "tonghui-batch";
 static const char answer_tag[] = "tonghui-answer";
-enum { SIGNATURE_LIFE_S = 300, MEMBER_MAX = TH_MESSAGE_TEXT_MAX };
+enum { SIGNATURE_LIFE_S = 300 };
 
 th_status th_envelope_write(const th_envelope *e, th_arena *arena, th_str *ret_header)
 {
@@ -238,12 +238,12 @@ static bool purpose_read(const th_json *root, th_message *m, th_error *error)
     const th_json *purpose, *actor;
     bool ok = object_read(root, "/purpose", "purpose", purposes, &purpose, error);
     ok = object_read(root, "/actor", "actor", actors, &actor, error) && ok;
-    ok = text_read(root, "", "grant", MEMBER_MAX, &m->grant, error) && ok;
+    ok = text_read(root, "", "grant", TH_MESSAGE_TEXT_MAX, &m->grant, error) && ok;
     ok = text_read(root, "", "consent", TH_LINE_MAX, &m->consent, error) && ok;
-    ok = text_read(purpose, "/purpose", "item", MEMBER_MAX, &m->item, error) && ok;
-    ok = text_read(purpose, "/purpose", "case", MEMBER_MAX, &m->case_id, error) && ok;
-    ok = text_read(actor, "/actor", "office", MEMBER_MAX, &m->office, error) && ok;
-    ok = text_read(actor, "/actor", "operator", MEMBER_MAX, &m->operator_pseudonym, error) && ok;
+    ok = text_read(purpose, "/purpose", "item", TH_MESSAGE_TEXT_MAX, &m->item, error) && ok;
+    ok = text_read(purpose, "/purpose", "case", TH_MESSAGE_TEXT_MAX, &m->case_id, error) && ok;
+    ok = text_read(actor, "/actor", "office", TH_MESSAGE_TEXT_MAX, &m->office, error) && ok;
+    ok = text_read(actor, "/actor", "operator", TH_MESSAGE_TEXT_MAX, &m->operator_pseudonym, error) && ok;
     if (th_json_get(root, "seq"))
         ok = th_json_want_int(root, "", "seq", 0, INT64_MAX, &m->sequence, error) && ok;
     return ok;
