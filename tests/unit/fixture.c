@@ -43,7 +43,7 @@ static const char schools[] =
 static const char closed[] =
     "{\"id\":\"closed\",\"title\":{\"zh\":\"不予开放\",\"en\":\"Closed\"},\"sector\":\"education\",\"access\":\"conditional\",\"updated\":\"2026-11-02\",\"distributions\":[{\"format\":\"csv\",\"file\":\"datasets/air.csv\"}]}";
 
-void fixture_write(bench *b, char ret_dir[128])
+static void fixture_write(bench *b, char ret_dir[128])
 {
     static const struct { const char *path, *text; } files[] = {
         {"registers/persons.json", persons}, {"registers/companies.json", companies}, {"registers/parcels.json", parcels}, {"catalogue/1.json", stations}, {"catalogue/2.json", schools},
@@ -57,4 +57,22 @@ void fixture_write(bench *b, char ret_dir[128])
         snprintf(name, sizeof name, "small/%s", files[i].path);
         bench_file(b, name, files[i].text, path, sizeof path);
     }
+}
+
+char fixture_dir[128];
+static bench fixture;
+
+int fixture_open(void **state)
+{
+    (void)state;
+    bench_open(&fixture, false);
+    fixture_write(&fixture, fixture_dir);
+    return 0;
+}
+
+int fixture_close(void **state)
+{
+    (void)state;
+    bench_close(&fixture);
+    return 0;
 }

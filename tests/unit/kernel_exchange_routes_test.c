@@ -4,8 +4,6 @@
 
 #include <unistd.h>
 
-static bench files;
-static char dir[128];
 static browser ops, clerk, auditor, provider; /* three at 110000, the provider's operator at 120000 */
 
 static void account_add(node *at, const char *login, unsigned roles)
@@ -21,8 +19,8 @@ static void set_up_pair(bool pg)
     memset(&error, 0, sizeof error);
     th_log_level_set(TH_LOG_ERROR);
     region_open(&r, 3);
-    node_open_whole(&a, &r, 0, pg, dir, true);
-    node_open_whole(&b, &r, 1, pg, dir, true);
+    node_open_whole(&a, &r, 0, pg, fixture_dir, true);
+    node_open_whole(&b, &r, 1, pg, fixture_dir, true);
     account_add(&a, "ops", TH_ROLE_OPERATOR);
     account_add(&a, "clerk", TH_ROLE_CLERK);
     account_add(&a, "auditor", TH_ROLE_AUDITOR);
@@ -311,21 +309,6 @@ static void a_list_is_in_force_when_every_member_signed_it(bool pg)
 }
 ON_BOTH(a_list_is_in_force_when_every_member_signed_it)
 
-static int open_files(void **state)
-{
-    (void)state;
-    bench_open(&files, false);
-    fixture_write(&files, dir);
-    return 0;
-}
-
-static int close_files(void **state)
-{
-    (void)state;
-    bench_close(&files);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,5 +323,5 @@ int main(void)
     };
     if (th_crypto_start())
         return 1;
-    return cmocka_run_group_tests(tests, open_files, close_files);
+    return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

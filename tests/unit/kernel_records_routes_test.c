@@ -4,8 +4,6 @@
 
 #include <unistd.h>
 
-static bench files;
-static char dir[128];
 static browser ops, clerk, there; /* the first two at a, the last an operator at b */
 
 static void account_add(node *at, const char *login, unsigned roles)
@@ -20,7 +18,7 @@ static void set_up_pair(bool pg, bool both)
     memset(&error, 0, sizeof error);
     th_log_level_set(TH_LOG_ERROR);
     region_open(&r, 3);
-    node_open_whole(&a, &r, 0, pg, dir, true);
+    node_open_whole(&a, &r, 0, pg, fixture_dir, true);
     account_add(&a, "ops", TH_ROLE_OPERATOR);
     account_add(&a, "clerk", TH_ROLE_CLERK);
     sign_in(&ops, &a, "ops", "correct horse");
@@ -28,7 +26,7 @@ static void set_up_pair(bool pg, bool both)
     if (!both)
         return;
     node *nodes[] = {&a, &b};
-    node_open_whole(&b, &r, 1, pg, dir, true);
+    node_open_whole(&b, &r, 1, pg, fixture_dir, true);
     account_add(&b, "ops", TH_ROLE_OPERATOR);
     sign_in(&there, &b, "ops", "correct horse");
     pump_start(nodes, 2);
@@ -397,21 +395,6 @@ static void everywhere_merges_what_the_holders_say_and_opens_a_ticket(bool pg)
 }
 ON_BOTH(everywhere_merges_what_the_holders_say_and_opens_a_ticket)
 
-static int open_files(void **state)
-{
-    (void)state;
-    bench_open(&files, false);
-    fixture_write(&files, dir);
-    return 0;
-}
-
-static int close_files(void **state)
-{
-    (void)state;
-    bench_close(&files);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,5 +411,5 @@ int main(void)
     };
     if (th_crypto_start())
         return 1;
-    return cmocka_run_group_tests(tests, open_files, close_files);
+    return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

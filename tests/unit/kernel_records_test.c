@@ -5,8 +5,6 @@
 
 #include <unistd.h>
 
-static bench files;
-static char dir[128];
 static region r;
 static node n;
 static th_error error;
@@ -15,7 +13,7 @@ static void set_up_node(bool pg)
 {
     memset(&error, 0, sizeof error);
     region_open(&r, 2);
-    node_open_whole(&n, &r, 0, pg, dir, false);
+    node_open_whole(&n, &r, 0, pg, fixture_dir, false);
 }
 
 static void tear_down_node(void)
@@ -73,7 +71,7 @@ static void a_register_that_promises_what_it_cannot_keep_is_refused_whole(bool p
         {"within of no region", "\"kind\":\"within\",\"field\":\"region\"", "\"kind\":\"within\",\"field\":\"name\"", "/predicates"}};
     char path[200];
     set_up_node(pg);
-    snprintf(path, sizeof path, "%s/registers/persons.json", dir);
+    snprintf(path, sizeof path, "%s/registers/persons.json", fixture_dir);
     th_str good = bench_read(&n.b, path);
     for (size_t i = 0; i < TH_COUNT(wrong); i++)
         definition_refused(&wrong[i], th_str_keep(&n.b.arena, good).p);
@@ -340,21 +338,6 @@ static void nothing_about_a_person_stands_in_the_store_in_clear(bool pg)
 }
 ON_SQLITE(nothing_about_a_person_stands_in_the_store_in_clear)
 
-static int open_files(void **state)
-{
-    (void)state;
-    bench_open(&files, false);
-    fixture_write(&files, dir);
-    return 0;
-}
-
-static int close_files(void **state)
-{
-    (void)state;
-    bench_close(&files);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,5 +354,5 @@ int main(void)
     };
     if (th_crypto_start())
         return 1;
-    return cmocka_run_group_tests(tests, open_files, close_files);
+    return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

@@ -3,8 +3,6 @@
 #include "records-private.h"
 #include "pair.h"
 
-static bench files;
-static char dir[128];
 
 static void grants_add(const char *id, const char *reg, const char *operation, const char *fields)
 {
@@ -23,8 +21,8 @@ static void set_up_pair(bool pg)
     memset(&error, 0, sizeof error);
     th_log_level_set(TH_LOG_ERROR);
     region_open(&r, 3);
-    node_open_whole(&a, &r, 0, pg, dir, false);
-    node_open_whole(&b, &r, 1, pg, dir, false);
+    node_open_whole(&a, &r, 0, pg, fixture_dir, false);
+    node_open_whole(&b, &r, 1, pg, fixture_dir, false);
     grants_add("persons-v", "persons", "verify", "[\"name\",\"level\",\"score\",\"card\",\"born\",\"age>=\",\"level>=\",\"valid_on\",\"within\"]");
     grants_add("persons-q", "persons", "query", "[\"name\",\"level\",\"score\",\"id_number*\",\"card*\"]");
     grants_add("companies-v", "companies", "verify", "[\"name\",\"capital\"]");
@@ -406,7 +404,7 @@ static void a_database_that_was_away_is_found_again(bool pg)
     MUST(source_set(good, path), &error);
     /* The node starts while the disk that holds it is not there. */
     bench_shell("mv %s/mount %s/elsewhere", b.b.dir, b.b.dir);
-    th_records_options options = {.code = "120000", .region_dir = dir, .store = b.b.store, .writer = b.writer, .pool = b.pool, .env = &b.b.env};
+    th_records_options options = {.code = "120000", .region_dir = fixture_dir, .store = b.b.store, .writer = b.writer, .pool = b.pool, .env = &b.b.env};
     memcpy(options.secret, b.secret, sizeof options.secret);
     th_records *records;
     MUST(th_records_open(&options, &records, &error), &error);
@@ -561,21 +559,6 @@ static void a_source_that_cannot_work_is_refused_when_it_is_said(bool pg)
 }
 ON_SQLITE(a_source_that_cannot_work_is_refused_when_it_is_said)
 
-static int open_files(void **state)
-{
-    (void)state;
-    bench_open(&files, false);
-    fixture_write(&files, dir);
-    return 0;
-}
-
-static int close_files(void **state)
-{
-    (void)state;
-    bench_close(&files);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -597,5 +580,5 @@ int main(void)
     };
     if (th_crypto_start())
         return 1;
-    return cmocka_run_group_tests(tests, open_files, close_files);
+    return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

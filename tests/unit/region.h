@@ -76,7 +76,10 @@ void node_reopen_cases(node *n, const char *region_dir); /* and its cases, over 
 void node_settle(node *n); /* until the writer has nothing left */
 const char *region_dir(void);
 /* A small region of our own in the bench's folder: three registers and a catalogue; see fixture.c. */
-void fixture_write(bench *b, char ret_dir[128]);
+/* As setup and teardown of a group: the small region of the fixtures lies in fixture_dir. */
+extern char fixture_dir[128];
+int fixture_open(void **state);
+int fixture_close(void **state);
 
 /* One batch from `from` to `to` and its answer back; false when nothing waited. `hook` sees the request before it arrives (answer NULL) and
  * the answer before it returns; returning false drops it: a cut wire. */
